@@ -1,1 +1,3 @@
 //! Bytes in, records out.
+
+pub mod verify_result;
