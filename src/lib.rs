@@ -1,1 +1,3 @@
 //! gatelog
+
+pub mod event;
