@@ -1,3 +1,4 @@
 //! Bytes in, records out.
 
+pub mod distinguished_name;
 pub mod verify_result;

@@ -5,8 +5,8 @@
 //! what to do about it is left to the agent.
 //!
 //! Follows <https://nginx.org/en/docs/http/ngx_http_ssl_module.html#var_ssl_client_verify> and
-//! `ngx_ssl_get_client_verify` in `src/event/ngx_event_openssl.c`. Before nginx 1.11.7 the value was
-//! a bare `FAILED`: that is read as a failure with an empty text.
+//! `ngx_ssl_get_client_verify` in `src/event/ngx_event_openssl.c`. Before nginx 1.11.7 the value
+//! was a bare `FAILED`: that is read as a failure with an empty text.
 
 mod openssl;
 
