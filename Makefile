@@ -1,0 +1,77 @@
+# `make help` lists what there is. A bare Debian or Ubuntu with cargo is enough: install-tools brings
+# the rest, without starting a service. CARGO_TARGET_DIR and the other variables of cargo hold.
+
+SHELL := /bin/bash
+CARGO ?= $(shell command -v cargo || echo "$$HOME/.cargo/bin/cargo")
+BUILD_TOOLS := cc c++ make
+TEST_TOOLS := nginx openssl curl awk promtool
+SCRIPTS := .ci/run $(wildcard scripts/*.sh tests/lab/*.sh)
+
+export CARGO
+export CARGO_TERM_PROGRESS_WHEN ?= never
+# A recipe's steps are in order also under make -j.
+.NOTPARALLEL:
+.PHONY: all build release check test demo bench fuzz fmt clippy doc install-tools clean help \
+	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
+
+all: build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: build-tools ## the agent, for development
+	$(CARGO) build --workspace --locked
+
+release: build-tools ## the agent, as it is shipped: target/release/gatelog
+	$(CARGO) build --release --locked
+
+check: build-tools fmt-check clippy unit-test ## format, lints and unit tests: quick
+
+test: install-tools fmt-check clippy doc cargo-test parsers-pure scripts-check ## everything there is to check, with a real nginx
+	@if [ -x scripts/fuzz-short.sh ]; then scripts/fuzz-short.sh; fi
+
+demo: ## nginx, good and bad clients, and gatelog beside them
+	@scripts/demo.sh
+
+bench: build-tools ## benchmarks
+	$(CARGO) bench --workspace --locked
+
+fuzz: build-tools ## the fuzz targets, for a short while each
+	@if [ -x scripts/fuzz-short.sh ]; then scripts/fuzz-short.sh; else echo 'no scripts/fuzz-short.sh' >&2; exit 1; fi
+
+fmt: ## formats the code
+	$(CARGO) fmt --all
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+clippy: build-tools ## lints, a warning is an error
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+doc: build-tools ## the documentation of the code, a warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+unit-test: build-tools
+	$(CARGO) test --workspace --lib --bins --locked
+
+cargo-test: build-tools
+	$(CARGO) test --workspace --locked
+
+# The parsers stay free of I/O and of an async runtime.
+parsers-pure:
+	@found=$$($(CARGO) tree -p gatelog-parsers -e normal --depth 1 --prefix none --locked --format '{lib}' | sort | xargs); \
+	if [ "$$found" != 'gatelog_parsers memchr nom' ]; then \
+		echo "parsers/ may depend on memchr and nom only; it has: $$found" >&2; exit 1; fi
+
+scripts-check:
+	@for script in $(SCRIPTS); do bash -n "$$script" || exit 1; done
+	@if command -v shellcheck >/dev/null; then shellcheck -S warning $(SCRIPTS); fi
+
+install-tools: build-tools ## what the tests need beside cargo
+	@scripts/install-tools.sh $(TEST_TOOLS)
+
+build-tools:
+	@scripts/install-tools.sh $(BUILD_TOOLS)
+
+clean: ## removes what cargo built
+	$(CARGO) clean
