@@ -112,7 +112,7 @@ answers() { # PORT
 
 stop() { # DIR
   local dir pid tenth
-  dir=$(readlink -f "$1")
+  dir=$(readlink -m "$1")
   pid=$(pid_of "$dir") || return 0
   kill -QUIT "$pid" 2>/dev/null || return 0
   for ((tenth = 0; tenth < QUIT_TENTHS_MAX + 20; tenth++)); do
@@ -126,7 +126,7 @@ stop() { # DIR
 
 tell() { # DIR SIGNAL
   local dir pid
-  dir=$(readlink -f "$1")
+  dir=$(readlink -m "$1")
   pid=$(pid_of "$dir") || { say "no nginx runs in $dir"; exit 1; }
   kill "-$2" "$pid"
 }
