@@ -1,4 +1,12 @@
-//! Bytes in, records out.
+//! Bytes in, records out: nginx's `log_format`, the lines it writes, its configuration and the
+//! names in them.
+//!
+//! The crate does no I/O, has no clock, logs nothing and depends on nom and memchr only. A value is
+//! borrowed from its line; what a line does not hold is said with the column and what was expected.
+//!
+//! Reading order: [`variable`] names what can stand in a line, [`log_format`] reads the directive,
+//! [`line`] splits a line by it, [`escape`] undoes what nginx escaped.
 
 pub mod distinguished_name;
+pub mod nginx_conf;
 pub mod verify_result;
