@@ -1,3 +1,7 @@
 //! gatelog
 
+pub mod config;
+pub mod diagnostic;
+pub mod escape;
 pub mod event;
+pub mod limits;
