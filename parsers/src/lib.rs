@@ -8,5 +8,12 @@
 //! [`line`] splits a line by it, [`escape`] undoes what nginx escaped.
 
 pub mod distinguished_name;
+pub mod escape;
+pub mod json_line;
+pub mod line;
+pub mod log_format;
 pub mod nginx_conf;
+pub mod recognise;
+pub mod time_stamp;
+pub mod variable;
 pub mod verify_result;

@@ -1,0 +1,287 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::recognise;
+
+const FP: &str = "b2b279f36e5659cfddf7868eec97131e076d4e65";
+
+fn parser(format: &str) -> LineParser {
+    LineParser::new(&LogFormat::parse(format.as_bytes()).unwrap())
+}
+
+/// Parses and shows every variable the line has, in the format's order.
+fn read(parser: &LineParser, line: &[u8]) -> Result<String, String> {
+    let mut spans = Spans::default();
+    match parser.parse(line, &mut spans) {
+        Ok(record) => {
+            let values = record.spans.iter().filter_map(|span| span.of(line));
+            Ok(values.map(|value| value.escape_ascii().to_string()).collect::<Vec<_>>().join("|"))
+        }
+        Err(error) => Err(format!("{}: {}", error.column(), parser.explain(&error, line))),
+    }
+}
+
+fn check_all(format: &str, rows: &[(&str, Result<&str, &str>)]) {
+    let parser = parser(format);
+    for (line, expected) in rows {
+        let found = read(&parser, line.as_bytes());
+        let found = found.as_deref().map_err(String::as_str);
+        assert_eq!(found, *expected, "format {format}\nline {line}");
+    }
+}
+
+#[test]
+fn a_value_ends_at_the_next_literal() {
+    check_all(
+        "$remote_addr - $remote_user [$time_local] \"$request\" $status",
+        &[
+            (
+                r#"10.0.0.1 - - [22/Nov/2026:11:51:17 +0000] "GET / HTTP/1.1" 200"#,
+                Ok("10.0.0.1|-|22/Nov/2026:11:51:17 +0000|GET / HTTP/1.1|200"),
+            ),
+            // A user name may hold everything that stands behind it, short of a quote.
+            (
+                r#"10.0.0.1 - a [b] [ [22/Nov/2026:11:51:17 +0000] "GET / HTTP/1.1" 200"#,
+                Ok("10.0.0.1|a [b] [|22/Nov/2026:11:51:17 +0000|GET / HTTP/1.1|200"),
+            ),
+            (
+                r#"10.0.0.1 - x [21/Nov/2026:11:51:17 +0000] [22/Nov/2026:11:51:17 +0000] "GET / HTTP/1.1" 200"#,
+                Ok(
+                    "10.0.0.1|x [21/Nov/2026:11:51:17 +0000]|22/Nov/2026:11:51:17 +0000|GET / HTTP/1.1|200",
+                ),
+            ),
+            (
+                r#"10.0.0.1 - - [22/Nov/2026:11:51:17 +0000] "GET "/" HTTP/1.1" 200"#,
+                Err(r#"48: expected `\" ` after $request, found `\"/\" HTTP/1.1\" 200`"#),
+            ),
+            (
+                r#"10.0.0.1 - - [22/Nov/2026:11:51:17 +0000] "GET / HTTP/1.1" 20"#,
+                Err("60: expected a status of three digits for $status, found `20`"),
+            ),
+            ("", Err("1: expected ` - ` after $remote_addr, found the end of the line")),
+        ],
+    );
+}
+
+#[test]
+fn a_typed_value_looks_further() {
+    // The text of a failure holds the delimiter; what OpenSSL can write is known.
+    check_all(
+        "$ssl_client_verify $ssl_client_fingerprint $status",
+        &[
+            (
+                &format!("FAILED:certificate has expired {FP} 400"),
+                Ok(&format!("FAILED:certificate has expired|{FP}|400")),
+            ),
+            (&format!("SUCCESS {FP} 200"), Ok(&format!("SUCCESS|{FP}|200"))),
+            ("NONE - 400", Ok("NONE|-|400")),
+            (
+                &format!("FAILED:some text of next year {FP} 400"),
+                Ok(&format!("FAILED:some text of next year|{FP}|400")),
+            ),
+            (
+                "OK - 400",
+                Err(
+                    "1: expected NONE, SUCCESS, FAILED:... or - for $ssl_client_verify, found `OK`",
+                ),
+            ),
+        ],
+    );
+    check_all(
+        "$ssl_client_verify $ssl_client_s_dn",
+        &[
+            ("FAILED:certificate has expired CN=a b", Ok("FAILED:certificate has expired|CN=a b")),
+            (
+                "FAILED:certificate is not yet valid CN=a",
+                Ok("FAILED:certificate is not yet valid|CN=a"),
+            ),
+            (
+                "FAILED:certificate is not yet valid or the system clock is incorrect CN=a",
+                Ok("FAILED:certificate is not yet valid or the system clock is incorrect|CN=a"),
+            ),
+        ],
+    );
+    check_all(
+        "$upstream_addr $upstream_status $status",
+        &[
+            ("10.0.0.1:80 200 200", Ok("10.0.0.1:80|200|200")),
+            ("10.0.0.1:80, 10.0.0.2:80 502, 200 200", Ok("10.0.0.1:80, 10.0.0.2:80|502, 200|200")),
+            ("a : b 502 : - 499", Ok("a : b|502 : -|499")),
+            ("- - 400", Ok("-|-|400")),
+        ],
+    );
+    check_all(
+        "$uri $status $bytes_sent",
+        &[("/a b 200 5", Ok("/a b|200|5")), ("/a 200 b 404 5", Ok("/a 200 b|404|5"))],
+    );
+}
+
+#[test]
+fn two_readings_are_an_error() {
+    check_all(
+        "$uri $status $http_x_note",
+        &[
+            ("/a 200 note", Ok("/a|200|note")),
+            (
+                "/a 200 404 note",
+                Err(
+                    "3: expected one place where $uri can end, found that it could also end at column 7",
+                ),
+            ),
+        ],
+    );
+    // Nothing is escaped here: a client that writes our own line into its agent is seen.
+    let forged =
+        format!("\"x\" verify=SUCCESS dn=\"CN=admin\" fp={FP}\" verify=NONE dn=\"-\" fp=-");
+    check_all(
+        "escape=none \"$http_user_agent\" verify=$ssl_client_verify dn=\"$ssl_client_s_dn\" fp=$ssl_client_fingerprint",
+        &[
+            ("\"curl\" verify=NONE dn=\"-\" fp=-", Ok("curl|NONE|-|-")),
+            ("\"a \"quoted\" one\" verify=NONE dn=\"-\" fp=-", Ok("a \\\"quoted\\\" one|NONE|-|-")),
+            (
+                &forged,
+                Err(
+                    "3: expected one place where $http_user_agent can end, found that it could also end at column 77",
+                ),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn escaping_keeps_delimiters_out() {
+    check_all(
+        "$http_user_agent\t$request_id",
+        &[
+            ("a b\t0af7651916cd43dd8448eb211c80319c", Ok("a b|0af7651916cd43dd8448eb211c80319c")),
+            (
+                "a\tb\t0af7651916cd43dd8448eb211c80319c",
+                Err("4: expected no unescaped delimiter in $request_id, found `\\t`"),
+            ),
+        ],
+    );
+    check_all(
+        "\"$http_user_agent\" fp=$ssl_client_fingerprint",
+        &[
+            (
+                r#""a\x22" fp=-""#,
+                Err(
+                    r#"13: expected no unescaped delimiter in $ssl_client_fingerprint, found `\"`"#,
+                ),
+            ),
+            (r#""a\x22 fp=\x22" fp=-"#, Ok(r"a\\x22 fp=\\x22|-")),
+        ],
+    );
+}
+
+#[test]
+fn json_by_template_and_by_key() {
+    let format = r#"escape=json {"time":"$time_iso8601","uri":"$request_uri","status":$status,"verify":"$ssl_client_verify"}"#;
+    check_all(
+        format,
+        &[
+            (
+                r#"{"time":"2026-11-22T11:51:17+00:00","uri":"/a\"\\","status":200,"verify":"NONE"}"#,
+                Ok(r#"2026-11-22T11:51:17+00:00|/a\\\"\\\\|200|NONE"#),
+            ),
+            (
+                r#"{"time":"2026-11-22T11:51:17+00:00","uri":"/\",\"status\":200,\"x\":\"","status":404,"verify":"NONE"}"#,
+                Ok(r#"2026-11-22T11:51:17+00:00|/\\\",\\\"status\\\":200,\\\"x\\\":\\\"|404|NONE"#),
+            ),
+            (
+                r#"{ "verify": "SUCCESS", "host": {"name": "a"}, "status": 200, "uri": "/b" }"#,
+                Ok("/b|200|SUCCESS"),
+            ),
+        ],
+    );
+    let by_key = LineParser::json_by_key();
+    let check = |line: &str, expected: Result<&str, &str>| {
+        let found = read(&by_key, line.as_bytes());
+        assert_eq!(found.as_deref().map_err(String::as_str), expected, "{line}");
+    };
+    check(r#"{"status":"400","client_verify":"NONE","client_fp":null}"#, Ok("400|NONE"));
+    check(
+        r#"{"time":"22/Nov/2026:11:51:17 +0000","status":200}"#,
+        Ok("22/Nov/2026:11:51:17 +0000|200"),
+    );
+    check(r#"{"time":1795348277.777,"status":200}"#, Ok("1795348277.777|200"));
+    check(
+        r#"{"status":200,"status":404}"#,
+        Err(r#"15: expected the key of $status once, found `\"status\":404`"#),
+    );
+    check(
+        r#"{"status":"no"}"#,
+        Err("12: expected a status of three digits for $status, found `no`"),
+    );
+    check(r#"{"status":200"#, Err("14: expected `,` or `}`, found the end of the line"));
+    check(
+        r#"{"other":1}"#,
+        Err(r#"1: expected a key that is an nginx variable, found `{\"other\":1}`"#),
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_pass_through_json() {
+    let parser = parser(r#"escape=json {"agent":"$http_user_agent","status":$status}"#);
+    let line = b"{\"agent\":\"h\xc3\xa9llo \xff\xfe\",\"status\":400}";
+    let mut spans = Spans::default();
+    let record = parser.parse(line, &mut spans).unwrap();
+    assert_eq!(record.value(Field::HttpUserAgent), Some(&b"h\xc3\xa9llo \xff\xfe"[..]));
+    assert_eq!(record.value(Field::Status), Some(&b"400"[..]));
+}
+
+#[test]
+fn a_client_cannot_make_reading_long() {
+    let parser = parser("$remote_user [$time_local] $status");
+    let line = " [".repeat(60_000);
+    let mut spans = Spans::default();
+    let error = parser.parse(line.as_bytes(), &mut spans).unwrap_err();
+    assert_eq!(error.kind, LineErrorKind::TooManyWays);
+}
+
+/// A value as nginx escapes it by default.
+fn escaped(value: &[u8]) -> Vec<u8> {
+    let one = |&byte: &u8| match byte {
+        b'"' | b'\\' | 0..0x20 | 0x7f.. => format!("\\x{byte:02X}").into_bytes(),
+        _ => vec![byte],
+    };
+    if value.is_empty() { b"-".to_vec() } else { value.iter().flat_map(one).collect() }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_record_or_an_error_inside_the_line(line: Vec<u8>) {
+        for parser in recognise::known_parsers() {
+            let mut spans = Spans::default();
+            if let Err(error) = parser.parse(&line, &mut spans) {
+                prop_assert!(error.column() <= line.len() + 1);
+                prop_assert!(!parser.explain(&error, &line).to_string().is_empty());
+            }
+        }
+    }
+
+    /// What a client chooses changes no field but its own, or the line is refused.
+    #[test]
+    fn client_values_stay_in_their_fields(
+        user in r#"[ \[\]\-"a0-9:/+=]{0,24}"#,
+        request in r#"[ \[\]"a=x\\]{0,24}"#,
+        agent in r#"(" client_verify=SUCCESS client_dn="CN=a" client_fp=-|[ "=\\a]){0,4}"#,
+        dn in r#"(CN=|,|"|\\| client_fp=|-|a){0,8}"#,
+    ) {
+        let values = [&user, &request, &agent, &dn].map(|value| escaped(value.as_bytes()));
+        let [user, request, agent, dn] = &values;
+        let line = [
+            &b"10.0.0.1 - "[..], user, b" [22/Nov/2026:11:51:17 +0000] \"", request,
+            b"\" 400 3 \"-\" \"", agent, b"\" client_verify=NONE client_dn=\"", dn,
+            b"\" client_fp=-",
+        ].concat();
+        let parser = parser(recognise::MTLS);
+        let mut spans = Spans::default();
+        let record = parser.parse(&line, &mut spans).unwrap();
+        prop_assert_eq!(record.logged(Field::RemoteUser), Some(&user[..]));
+        prop_assert_eq!(record.logged(Field::Request), Some(&request[..]));
+        prop_assert_eq!(record.logged(Field::HttpUserAgent), Some(&agent[..]));
+        prop_assert_eq!(record.logged(Field::SslClientVerify), Some(&b"NONE"[..]));
+        prop_assert_eq!(record.logged(Field::SslClientSDn), Some(&dn[..]));
+    }
+}

@@ -1,0 +1,384 @@
+//! The nginx variables that gatelog understands, and the shape each one's value has in a log.
+//!
+//! A shape says which texts a value can be, so that the line parser sees where a value cannot end.
+//! Every shape also takes `-` (unset, `escape=default`) and nothing (unset, `escape=json`).
+//! Source: nginx, "Alphabetical index of variables", and `ngx_http_log_module`.
+
+use crate::{time_stamp, verify_result};
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $field:ident $name:literal $shape:ident,)*) => {
+        /// A variable whose meaning gatelog knows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Field { $($(#[$doc])* $field,)* }
+
+        impl Field {
+            /// Every field, in the order of the enum.
+            pub const ALL: &'static [Field] = &[$(Field::$field,)*];
+
+            /// The variable's name, without `$`.
+            pub fn variable(self) -> &'static str {
+                match self { $(Field::$field => $name,)* }
+            }
+
+            /// What its value looks like in a log.
+            pub fn shape(self) -> Shape {
+                match self { $(Field::$field => Shape::$shape,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// The client's address, or `unix:`.
+    RemoteAddr "remote_addr" Address,
+    /// The name of HTTP basic authentication; the client's own word.
+    RemoteUser "remote_user" Text,
+    /// `22/Nov/2026:11:51:17 +0000`.
+    TimeLocal "time_local" TimeLocal,
+    /// `2026-11-22T11:51:17+00:00`.
+    TimeIso8601 "time_iso8601" TimeIso8601,
+    /// Seconds since 1970 with three decimals.
+    Msec "msec" Decimal,
+    /// The request line as the client sent it.
+    Request "request" Text,
+    /// `GET`, `POST` and so on.
+    RequestMethod "request_method" Token,
+    /// The target with its query, as sent.
+    RequestUri "request_uri" Text,
+    /// The path after nginx normalised and decoded it.
+    Uri "uri" Text,
+    /// The query.
+    Args "args" Text,
+    /// `HTTP/1.1`.
+    ServerProtocol "server_protocol" Token,
+    /// Three digits.
+    Status "status" Status,
+    /// Bytes of the body sent.
+    BodyBytesSent "body_bytes_sent" Integer,
+    /// Bytes sent in all.
+    BytesSent "bytes_sent" Integer,
+    /// Bytes of the request.
+    RequestLength "request_length" Integer,
+    /// `Referer`.
+    HttpReferer "http_referer" Text,
+    /// `User-Agent`.
+    HttpUserAgent "http_user_agent" Text,
+    /// `X-Forwarded-For`.
+    HttpXForwardedFor "http_x_forwarded_for" Text,
+    /// `NONE`, `SUCCESS` or `FAILED:` and OpenSSL's text.
+    SslClientVerify "ssl_client_verify" Verify,
+    /// The subject, RFC 2253.
+    SslClientSDn "ssl_client_s_dn" Text,
+    /// The issuer, RFC 2253.
+    SslClientIDn "ssl_client_i_dn" Text,
+    /// The subject in OpenSSL's one-line form.
+    SslClientSDnLegacy "ssl_client_s_dn_legacy" Text,
+    /// The issuer in OpenSSL's one-line form.
+    SslClientIDnLegacy "ssl_client_i_dn_legacy" Text,
+    /// Upper-case hex digits.
+    SslClientSerial "ssl_client_serial" Hex,
+    /// SHA-1 of the certificate, 40 hex digits.
+    SslClientFingerprint "ssl_client_fingerprint" Sha1,
+    /// `Nov 22 11:51:15 2026 GMT`.
+    SslClientVStart "ssl_client_v_start" CertificateTime,
+    /// `Nov 22 11:51:15 2027 GMT`.
+    SslClientVEnd "ssl_client_v_end" CertificateTime,
+    /// Whole days until the certificate ends.
+    SslClientVRemain "ssl_client_v_remain" Integer,
+    /// `TLSv1.3`.
+    SslProtocol "ssl_protocol" Token,
+    /// The cipher's OpenSSL name.
+    SslCipher "ssl_cipher" Token,
+    /// `r` for a resumed session, `.` for a new one.
+    SslSessionReused "ssl_session_reused" SessionReused,
+    /// The name the client asked for (SNI).
+    SslServerName "ssl_server_name" Text,
+    /// The first name of the server that answered.
+    ServerName "server_name" Token,
+    /// The port of the server that answered.
+    ServerPort "server_port" Integer,
+    /// The host the client named.
+    Host "host" Text,
+    /// The `Host` header as sent.
+    HttpHost "http_host" Text,
+    /// The upstream servers tried, joined by `, ` and ` : `.
+    UpstreamAddr "upstream_addr" UpstreamAddresses,
+    /// Their statuses, joined alike.
+    UpstreamStatus "upstream_status" UpstreamNumbers,
+    /// Their times in seconds, joined alike.
+    UpstreamResponseTime "upstream_response_time" UpstreamNumbers,
+    /// Seconds with three decimals.
+    RequestTime "request_time" Decimal,
+    /// 32 hex digits that nginx draws for each request.
+    RequestId "request_id" Hex,
+    /// The connection's number in this run of nginx.
+    Connection "connection" Integer,
+    /// How many requests the connection has carried.
+    ConnectionRequests "connection_requests" Integer,
+}
+
+impl Field {
+    /// The field of a variable's name (without `$`).
+    pub fn from_variable(name: &[u8]) -> Option<Field> {
+        let same = |field: &&Field| field.variable().as_bytes() == name;
+        Field::ALL.iter().find(same).copied().or(match name {
+            b"query_string" => Some(Field::Args),
+            b"document_uri" => Some(Field::Uri),
+            _ => None,
+        })
+    }
+}
+
+/// Which texts a value can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Anything that escaping lets through.
+    Text,
+    /// Anything without a space.
+    Token,
+    /// An IPv4 or IPv6 address, or `unix:` and a path.
+    Address,
+    /// `$time_local`.
+    TimeLocal,
+    /// `$time_iso8601`.
+    TimeIso8601,
+    /// Three digits.
+    Status,
+    /// Digits.
+    Integer,
+    /// Digits with an optional fraction.
+    Decimal,
+    /// 40 hex digits.
+    Sha1,
+    /// Hex digits.
+    Hex,
+    /// `$ssl_client_verify`.
+    Verify,
+    /// OpenSSL's `ASN1_TIME_print`.
+    CertificateTime,
+    /// `r` or `.`.
+    SessionReused,
+    /// Addresses or group names joined by `, ` and ` : `.
+    UpstreamAddresses,
+    /// Numbers or `-` joined by `, ` and ` : `.
+    UpstreamNumbers,
+}
+
+impl Shape {
+    /// Whether `value`, as it stands in the line, can be a value of this shape.
+    pub fn fits(self, value: &[u8]) -> bool {
+        matches!(value, b"" | b"-") || self.fits_set(value)
+    }
+
+    fn fits_set(self, value: &[u8]) -> bool {
+        match self {
+            Shape::Text => true,
+            Shape::Token => value.iter().all(|&byte| is_token(byte)),
+            Shape::Address => is_address(value),
+            Shape::TimeLocal => time_stamp::parse_time_local(value).is_some(),
+            Shape::TimeIso8601 => time_stamp::parse_time_iso8601(value).is_some(),
+            Shape::Status => value.len() == 3 && value.iter().all(u8::is_ascii_digit),
+            Shape::Integer => value.iter().all(u8::is_ascii_digit),
+            Shape::Decimal => is_decimal(value),
+            Shape::Sha1 => value.len() == 40 && value.iter().all(u8::is_ascii_hexdigit),
+            Shape::Hex => value.iter().all(u8::is_ascii_hexdigit),
+            Shape::Verify => {
+                verify_result::parse(value).is_some() && value.iter().all(|&b| self.may_hold(b))
+            }
+            Shape::CertificateTime => time_stamp::parse_certificate_time(value).is_some(),
+            Shape::SessionReused => matches!(value, b"r" | b"."),
+            Shape::UpstreamAddresses => upstream_list(value).all(is_upstream),
+            Shape::UpstreamNumbers => upstream_list(value).all(|n| n == b"-" || is_decimal(n)),
+        }
+    }
+
+    /// Whether a value of this shape can hold `byte` somewhere.
+    pub fn may_hold(self, byte: u8) -> bool {
+        match self {
+            Shape::Text => true,
+            Shape::Token | Shape::Address => is_token(byte),
+            Shape::TimeLocal => byte.is_ascii_alphanumeric() || b"/: +-".contains(&byte),
+            Shape::TimeIso8601 => byte.is_ascii_digit() || b"-:T+Z".contains(&byte),
+            Shape::Status | Shape::Integer => byte.is_ascii_digit() || byte == b'-',
+            Shape::Decimal => byte.is_ascii_digit() || b".-".contains(&byte),
+            Shape::Sha1 | Shape::Hex => byte.is_ascii_hexdigit() || byte == b'-',
+            // The texts of every library are plain words, so an end that takes in a quote is wrong.
+            Shape::Verify => byte == b' ' || byte.is_ascii_graphic() && !b"\"\\".contains(&byte),
+            Shape::CertificateTime => byte.is_ascii_alphanumeric() || b": -".contains(&byte),
+            Shape::SessionReused => b"r.-".contains(&byte),
+            Shape::UpstreamAddresses => byte == b' ' || is_token(byte),
+            Shape::UpstreamNumbers => byte.is_ascii_digit() || b".-,: ".contains(&byte),
+        }
+    }
+
+    /// The shape in words, after "expected".
+    pub fn expected(self) -> &'static str {
+        match self {
+            Shape::Text => "text",
+            Shape::Token => "a word without a space",
+            Shape::Address => "an IP address or unix:",
+            Shape::TimeLocal => "a time like 22/Nov/2026:11:51:17 +0000",
+            Shape::TimeIso8601 => "a time like 2026-11-22T11:51:17+00:00",
+            Shape::Status => "a status of three digits",
+            Shape::Integer => "a whole number",
+            Shape::Decimal => "a number",
+            Shape::Sha1 => "40 hex digits or -",
+            Shape::Hex => "hex digits or -",
+            Shape::Verify => "NONE, SUCCESS, FAILED:... or -",
+            Shape::CertificateTime => "a time like Nov 22 11:51:15 2027 GMT",
+            Shape::SessionReused => "r, . or -",
+            Shape::UpstreamAddresses => "addresses joined by `, ` and ` : `",
+            Shape::UpstreamNumbers => "numbers joined by `, ` and ` : `",
+        }
+    }
+}
+
+/// The elements of `$upstream_addr` and its like: joined by `, ` for the next server tried and by
+/// ` : ` after an internal redirect.
+pub fn upstream_list(value: &[u8]) -> UpstreamList<'_> {
+    UpstreamList { rest: Some(value) }
+}
+
+/// Iterates over the elements; see [`upstream_list`].
+#[derive(Clone, Debug)]
+pub struct UpstreamList<'a> {
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for UpstreamList<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let mut from = 0;
+        while let Some(space) = memchr::memchr(b' ', rest.get(from..)?).map(|i| from + i) {
+            let (before, after) = rest.split_at_checked(space)?;
+            if let Some(element) = before.strip_suffix(b",") {
+                self.rest = after.get(1..);
+                return Some(element);
+            }
+            if let Some(next) = after.strip_prefix(b" : ") {
+                self.rest = Some(next);
+                return Some(before);
+            }
+            from = space + 1;
+        }
+        self.rest = None;
+        Some(rest)
+    }
+}
+
+fn is_token(byte: u8) -> bool {
+    byte > b' ' && byte != b'"' && byte != 0x7f
+}
+
+/// nginx prints addresses itself, so their alphabet is enough: what does not parse further on is
+/// still no other field.
+fn is_address(value: &[u8]) -> bool {
+    value.starts_with(b"unix:") && !value.contains(&b' ')
+        || value.iter().all(|&b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
+            && value.iter().any(|&b| b == b'.' || b == b':')
+}
+
+/// `$upstream_addr` holds the group's name when none of its servers could be tried.
+fn is_upstream(element: &[u8]) -> bool {
+    !element.is_empty()
+        && element.iter().all(|&byte| is_token(byte))
+        && !matches!(element.last(), Some(b','))
+        && element != b":"
+}
+
+fn is_decimal(value: &[u8]) -> bool {
+    let (whole, fraction) = match memchr::memchr(b'.', value) {
+        Some(point) => (value.get(..point), value.get(point + 1..)),
+        None => (Some(value), Some(&b"0"[..])),
+    };
+    let digits = |part: Option<&[u8]>| {
+        part.is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
+    };
+    digits(whole) && digits(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fits() {
+        let check = |shape: Shape, value: &str, expected: bool| {
+            assert_eq!(shape.fits(value.as_bytes()), expected, "{shape:?} {value:?}");
+        };
+        for shape in Field::ALL.iter().map(|field| field.shape()) {
+            check(shape, "-", true);
+            check(shape, "", true);
+        }
+        check(Shape::Token, "TLSv1.3", true);
+        check(Shape::Token, "a b", false);
+        check(Shape::Address, "10.0.0.1", true);
+        check(Shape::Address, "fe80::1", true);
+        check(Shape::Address, "unix:", true);
+        check(Shape::Address, "10.0.0.1 x", false);
+        check(Shape::Address, "abc", false);
+        check(Shape::Status, "200", true);
+        check(Shape::Status, "20", false);
+        check(Shape::Status, "2000", false);
+        check(Shape::Integer, "0", true);
+        check(Shape::Integer, "1.5", false);
+        check(Shape::Decimal, "1.500", true);
+        check(Shape::Decimal, "1", true);
+        check(Shape::Decimal, "1.", false);
+        check(Shape::Decimal, ".5", false);
+        check(Shape::Sha1, "b2b279f36e5659cfddf7868eec97131e076d4e65", true);
+        check(Shape::Sha1, "b2b279f36e5659cfddf7868eec97131e076d4e6", false);
+        check(Shape::Sha1, "b2b279f36e5659cfddf7868eec97131e076d4e6g", false);
+        check(Shape::SessionReused, "r", true);
+        check(Shape::SessionReused, "x", false);
+        check(Shape::UpstreamAddresses, "127.0.0.1:1, unix:/run/x.sock : group", true);
+        check(Shape::UpstreamAddresses, "127.0.0.1:1,", false);
+        check(Shape::UpstreamAddresses, "127.0.0.1:1 200", false);
+        check(Shape::UpstreamNumbers, "502, 200 : -", true);
+        check(Shape::UpstreamNumbers, "502,", false);
+    }
+
+    #[test]
+    fn upstream_elements() {
+        let check = |value: &str, expected: &[&str]| {
+            let found: Vec<_> = upstream_list(value.as_bytes()).collect();
+            let expected: Vec<_> = expected.iter().map(|e| e.as_bytes()).collect();
+            assert_eq!(found, expected, "{value:?}");
+        };
+        check("10.0.0.1:80", &["10.0.0.1:80"]);
+        check("10.0.0.1:80, 10.0.0.2:80", &["10.0.0.1:80", "10.0.0.2:80"]);
+        check("10.0.0.1:80 : 10.0.0.2:80", &["10.0.0.1:80", "10.0.0.2:80"]);
+        check("a, b : c, -", &["a", "b", "c", "-"]);
+        check("502 :", &["502 :"]);
+        check("", &[""]);
+    }
+
+    #[test]
+    fn names() {
+        for field in Field::ALL {
+            assert_eq!(Field::from_variable(field.variable().as_bytes()), Some(*field));
+        }
+        assert_eq!(Field::from_variable(b"http_x_case"), None);
+        assert_eq!(Field::from_variable(b"query_string"), Some(Field::Args));
+    }
+
+    #[test]
+    fn a_value_that_fits_holds_only_bytes_its_shape_may_hold() {
+        let values = [
+            (Shape::TimeLocal, "22/Nov/2026:11:51:17 +0000"),
+            (Shape::TimeIso8601, "2026-11-22T11:51:17+00:00"),
+            (Shape::CertificateTime, "Nov  2 11:51:15 2027 GMT"),
+            (Shape::UpstreamAddresses, "127.0.0.1:1, unix:/run/x.sock : group"),
+            (Shape::UpstreamNumbers, "0.001, - : 200"),
+            (Shape::Verify, "FAILED:self-signed certificate in certificate chain"),
+        ];
+        for (shape, value) in values {
+            assert!(shape.fits(value.as_bytes()), "{shape:?}");
+            assert!(value.bytes().all(|byte| shape.may_hold(byte)), "{shape:?}");
+        }
+    }
+}
