@@ -4,4 +4,5 @@ pub mod config;
 pub mod diagnostic;
 pub mod escape;
 pub mod event;
+pub mod ledger;
 pub mod limits;

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::ledger::table::Bound;
+
 /// Largest configuration file read, in bytes. A larger one is refused: it is most likely not a configuration.
 pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 
@@ -51,6 +53,60 @@ pub const LATENESS_DEFAULT: Duration = Duration::from_secs(5);
 /// Highest value of `lateness`. Windows stay open for that long, and alerts wait as long.
 pub const LATENESS_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// Servers told apart by one source; further ones are `other`.
+pub const SERVER_NAMES_MAX: usize = 1000;
+
+/// Longest route kept, in bytes; the rest is cut.
+pub const ROUTE_BYTES_MAX: usize = 512;
+
+/// Longest raw path whose route is remembered, in bytes; a longer one is worked out each time.
+pub const ROUTE_CACHE_KEY_BYTES_MAX: usize = 256;
+
+/// Raw paths whose route is remembered; the least recently seen leaves first.
+pub const ROUTE_CACHE_ENTRIES_MAX: usize = 10_000;
+
+/// The share of all routes that refused requests alone may create: one in this many.
+pub const ROUTES_REFUSED_SHARE: usize = 5;
+
+/// Upstreams told apart on one route, and TLS versions with ciphers on one server; further ones are
+/// `other`.
+pub const NAMES_PER_ROUTE_MAX: usize = 64;
+
+/// Longest DN kept, in bytes; the rest is replaced by its hash.
+pub const DN_BYTES_MAX: usize = 512;
+
+/// Longest address, upstream, TLS version or cipher kept, in bytes; the rest is cut.
+pub const WORD_BYTES_MAX: usize = 128;
+
+/// Different values counted exactly; beyond that the count is an estimate.
+pub const DISTINCT_EXACT_MAX: usize = 16;
+
+/// Certificates that verified: entries, and bytes with all they own.
+pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 20 << 20 };
+
+/// Certificates that never verified here. A table of their own, so that strangers cannot push out
+/// the known.
+pub const CLAIMED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
+
+/// Client addresses.
+pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 10 << 20 };
+
+/// Issuers of certificates that have left their table; further ones are `other`.
+pub const DEPARTED_ISSUERS_MAX: usize = 1000;
+
+/// Buckets of the timeline of all requests; more, and they widen.
+pub const TIMELINE_BUCKETS_MAX: usize = 1500;
+
+/// Buckets of the timeline of one certificate's refusals.
+pub const REFUSAL_BUCKETS_MAX: usize = 24;
+
+/// Certificates counted within one minute of the last hour; further ones are not listed there.
+pub const WINDOW_KEYS_PER_MINUTE_MAX: usize = 1000;
+
+const _: () = assert!(
+    VERIFIED_CERTIFICATES.bytes_max + CLAIMED_CERTIFICATES.bytes_max + ADDRESSES.bytes_max
+        <= 40 << 20
+);
 const _: () = assert!(ROUTES_DEFAULT <= ROUTES_MAX);
 const _: () = assert!(ROUTE_PATTERNS_MAX <= ROUTES_MAX);
 const _: () = assert!(LATENESS_DEFAULT.as_secs() <= LATENESS_MAX.as_secs());

@@ -10,8 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::checked::{
-    Config, Format, Http, PathGroup, Routes, ServerFacts, Source, SslVerifyClient, StartFrom,
-    UpstreamPattern, source_name,
+    Config, Format, Http, PathGroup, Routes, ServerFacts, Source, StartFrom, source_name,
 };
 use super::document::{Document, LostKey};
 use super::duration::{DurationText, parse_duration};
@@ -19,8 +18,10 @@ use super::environment::{Lookup, expand};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 use super::raw::{RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, Text, Texts};
-use super::route_pattern::RoutePattern;
 use super::time_zone::parse_time_zone;
+use crate::event::route_pattern::RoutePattern;
+use crate::event::server::SslVerifyClient;
+use crate::event::upstream_pattern::UpstreamPattern;
 use crate::limits::{
     HTTP_HOSTS_MAX, LATENESS_DEFAULT, LATENESS_MAX, NAME_BYTES_MAX, ROUTE_PATTERNS_MAX, ROUTES_MAX,
     SERVER_LIST_MAX, SERVERS_MAX, SOURCE_PATHS_MAX, SOURCES_MAX,

@@ -7,10 +7,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use globset::{GlobBuilder, GlobMatcher};
 use jiff::tz::TimeZone;
 
-use super::route_pattern::RoutePattern;
+use crate::event::route_pattern::RoutePattern;
+use crate::event::server::SslVerifyClient;
+use crate::event::upstream_pattern::UpstreamPattern;
 use crate::limits::{LATENESS_DEFAULT, NAME_BYTES_MAX, ROUTES_DEFAULT};
 
 /// Where `[http]` listens unless it says otherwise.
@@ -237,67 +238,6 @@ pub struct ServerFacts {
     pub public: Vec<RoutePattern>,
 }
 
-/// nginx's directive `ssl_verify_client`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SslVerifyClient {
-    /// A certificate is demanded.
-    On,
-    /// One is asked for; none is let through, a bad one is refused.
-    Optional,
-    /// One is asked for; none, and a good one of an unknown issuer, are let through.
-    OptionalNoCa,
-    /// None is asked for.
-    Off,
-}
-
-/// One entry of `refused_upstreams`: a glob over `$upstream_addr`, an address, or an address with a port.
-#[derive(Debug, Clone)]
-pub struct UpstreamPattern {
-    text: String,
-    matcher: GlobMatcher,
-}
-
-impl UpstreamPattern {
-    /// Compiles `text`. `10.0.0.7` and `fd00::1` match any port, `[fd00::1]:80` and `unix:/a.sock` themselves;
-    /// anything else is a glob in which `*` crosses everything.
-    ///
-    /// # Errors
-    ///
-    /// A glob that is not closed or empty.
-    pub fn parse(text: &str) -> Result<Self, globset::Error> {
-        let glob = match text.parse() {
-            Ok(std::net::IpAddr::V4(address)) => format!("{address}:*"),
-            Ok(std::net::IpAddr::V6(address)) => {
-                format!("{}:*", globset::escape(&format!("[{address}]")))
-            }
-            Err(_) if text.starts_with('[') && text.parse::<SocketAddr>().is_ok() => {
-                globset::escape(text)
-            }
-            Err(_) => text.to_owned(),
-        };
-        let glob = GlobBuilder::new(&glob).literal_separator(false).build()?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
-    }
-
-    /// Whether one address of `$upstream_addr` is meant.
-    pub fn is_match(&self, upstream_addr: &str) -> bool {
-        self.matcher.is_match(upstream_addr)
-    }
-
-    /// The pattern as written.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-}
-
-impl PartialEq for UpstreamPattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for UpstreamPattern {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,30 +258,6 @@ mod tests {
         ] {
             assert_eq!(Format::parse(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn upstream_patterns() {
-        for (pattern, address, expected) in [
-            ("10.0.0.7", "10.0.0.7:8080", true),
-            ("10.0.0.7", "10.0.0.70:8080", false),
-            ("10.0.0.7:80", "10.0.0.7:80", true),
-            ("10.0.0.7:80", "10.0.0.7:8080", false),
-            ("10.0.0.*", "10.0.0.9:1", true),
-            ("*:9999", "[::1]:9999", true),
-            ("::1", "[::1]:9999", true),
-            ("::1", "[::2]:9999", false),
-            ("[::1]:80", "[::1]:80", true),
-            ("[::1]:80", "1:80", false),
-            ("unix:/run/*.sock", "unix:/run/a/b.sock", true),
-            ("{a,b}:1", "b:1", true),
-        ] {
-            let compiled = UpstreamPattern::parse(pattern).unwrap();
-            assert_eq!(compiled.is_match(address), expected, "{pattern} {address}");
-            assert_eq!(compiled.as_str(), pattern);
-        }
-        assert!(UpstreamPattern::parse("{a").is_err());
-        assert!(UpstreamPattern::parse("[a").is_err());
     }
 
     #[test]

@@ -9,7 +9,6 @@ pub mod checked;
 pub mod duration;
 pub mod environment;
 pub mod problem;
-pub mod route_pattern;
 pub mod time_zone;
 
 mod check;
@@ -22,12 +21,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub use checked::{
-    Config, Format, FormatError, Http, PathGroup, Routes, ServerFacts, Source, SslVerifyClient,
-    StartFrom, UpstreamPattern,
+    Config, Format, FormatError, Http, PathGroup, Routes, ServerFacts, Source, StartFrom,
 };
 pub use duration::{DurationError, DurationText, parse_duration};
 pub use problem::{Problem, Problems};
-pub use route_pattern::RoutePattern;
 pub use time_zone::{TimeZoneError, parse_time_zone};
 
 use crate::diagnostic::{Level, render_title};

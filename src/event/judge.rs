@@ -1,0 +1,275 @@
+//! Makes a record an event: when, at which server and path, with which certificate, to which
+//! verdict.
+//!
+//! Borrows everything from the line. What is expensive (the route, names) is left to the ledger,
+//! which meets few different ones.
+
+use gatelog_parsers::escape::Escape;
+use gatelog_parsers::line::{LineParser, Record};
+use gatelog_parsers::time_stamp::{self, UnixMillis};
+use gatelog_parsers::variable::Field;
+use gatelog_parsers::verify_result::{self, VerifyResult};
+
+use super::reason::Reason;
+use super::route::{self, Patterns};
+use super::server::Servers;
+use super::verdict::{Evidence, Upstream, Verdict, decide};
+
+/// What one line says happened. Texts are as they stand in the line, escaped.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// When nginx wrote the line; `None` when no time is logged.
+    pub time: Option<UnixMillis>,
+    /// The server's name, safe to show.
+    pub server: &'a str,
+    /// What decides the route.
+    pub target: Target<'a>,
+    /// The outcome.
+    pub verdict: Verdict,
+    /// Why, for a failure or a refusal.
+    pub reason: Option<Reason>,
+    /// The certificate that was sent.
+    pub certificate: Option<Certificate<'a>>,
+    /// The client's address, from the variable that the source names.
+    pub remote_addr: Option<&'a [u8]>,
+    /// `$upstream_addr`, when one was contacted.
+    pub upstream_addr: Option<&'a [u8]>,
+    /// `$ssl_protocol`.
+    pub tls_protocol: Option<&'a [u8]>,
+    /// `$ssl_cipher`.
+    pub tls_cipher: Option<&'a [u8]>,
+    /// Whether it is its connection's first request; `None` when `$connection_requests` is not
+    /// logged.
+    pub first_of_connection: Option<bool>,
+    /// How the texts are escaped.
+    pub escape: Escape,
+}
+
+/// What the route is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The value of the variable that names routes.
+    Named(&'a [u8]),
+    /// The request's target up to its query.
+    Path(&'a [u8]),
+    /// The request line is none.
+    Malformed,
+    /// The log has neither request nor path.
+    NotLogged,
+}
+
+/// A client certificate as the log tells it.
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate<'a> {
+    /// Whether it verified: only then its names are proven.
+    pub proven: bool,
+    /// SHA-1 of its DER, 40 hex digits.
+    pub fingerprint: Option<&'a [u8]>,
+    /// Its subject.
+    pub subject_dn: Option<&'a [u8]>,
+    /// Its issuer.
+    pub issuer_dn: Option<&'a [u8]>,
+    /// Its end, as logged.
+    pub not_after: Option<&'a [u8]>,
+}
+
+/// Judges the lines of one source.
+#[derive(Debug)]
+pub struct Judge {
+    servers: Servers,
+    public: Patterns,
+    client_address: Option<usize>,
+    route_variable: Option<usize>,
+    time: TimeMemo,
+}
+
+/// The source's settings that the judge needs.
+#[derive(Clone, Debug, Default)]
+pub struct JudgeSettings {
+    /// The variable that holds the client's address; `remote_addr` when empty.
+    pub client_address: String,
+    /// The variable that names the route.
+    pub route_variable: Option<String>,
+    /// Routes that need no certificate, on every server.
+    pub public: Patterns,
+}
+
+impl Judge {
+    /// A judge for lines of `parser`.
+    pub fn new(parser: &LineParser, servers: Servers, settings: JudgeSettings) -> Judge {
+        let JudgeSettings { client_address, route_variable, public } = settings;
+        let variable = |name: &str| parser.variable_index(name);
+        Judge {
+            servers,
+            public,
+            client_address: variable(&client_address).or_else(|| variable("remote_addr")),
+            route_variable: route_variable.and_then(|name| variable(&name)),
+            time: TimeMemo::default(),
+        }
+    }
+
+    /// The event of a record, or why there is none: the record lacks what a verdict needs.
+    ///
+    /// # Errors
+    /// Names the variable that the line does not have.
+    pub fn judge<'a>(&'a mut self, record: &Record<'a>) -> Result<Event<'a>, Field> {
+        let verify = record.logged(Field::SslClientVerify).ok_or(Field::SslClientVerify)?;
+        let verify = verify_result::parse(verify).ok_or(Field::SslClientVerify)?;
+        let status = record.value(Field::Status).and_then(number).ok_or(Field::Status)?;
+        let time = self.time.of(record);
+        let target = self.target(record);
+        let server =
+            self.servers.resolve(record.value(Field::ServerName), record.value(Field::ServerPort));
+        let path = match target {
+            Target::Path(path) => path,
+            _ => b"",
+        };
+        let upstream_addr = record.value(Field::UpstreamAddr);
+        let upstream = match (record.logged(Field::UpstreamAddr), upstream_addr) {
+            (_, Some(addr)) if !server.gate.is_refused_upstream(addr) => Upstream::Contacted,
+            (Some(_), _) => Upstream::NotContacted,
+            (None, _) => Upstream::Unknown,
+        };
+        let public = verify == VerifyResult::None
+            && (self.public.first_match(path).is_some()
+                || server.gate.public.first_match(path).is_some());
+        let gate = &server.gate;
+        let (verdict, reason) = decide(&Evidence { verify, status, upstream, gate, path, public });
+        Ok(Event {
+            time,
+            server: &server.name,
+            target,
+            verdict,
+            reason,
+            certificate: certificate(verify, record),
+            remote_addr: self.client_address.and_then(|index| record.variable(index)),
+            upstream_addr,
+            tls_protocol: record.value(Field::SslProtocol),
+            tls_cipher: record.value(Field::SslCipher),
+            first_of_connection: first_of_connection(record),
+            escape: record.escape(),
+        })
+    }
+
+    fn target<'a>(&self, record: &Record<'a>) -> Target<'a> {
+        if let Some(name) = self.route_variable.and_then(|index| record.variable(index)) {
+            return Target::Named(name);
+        }
+        let logged = [Field::Request, Field::RequestUri, Field::Uri];
+        let Some(field) = logged.into_iter().find(|field| record.logged(*field).is_some()) else {
+            return Target::NotLogged;
+        };
+        let value = record.value(field);
+        let target = if field == Field::Request { value.and_then(route::target) } else { value };
+        match target.map(|target| (target, memchr::memchr(b'?', target))) {
+            None => Target::Malformed,
+            Some((target, None)) => Target::Path(target),
+            Some((target, Some(query))) => Target::Path(target.get(..query).unwrap_or(target)),
+        }
+    }
+}
+
+fn certificate<'a>(verify: VerifyResult<'_>, record: &Record<'a>) -> Option<Certificate<'a>> {
+    let proven = match verify {
+        VerifyResult::Success => true,
+        VerifyResult::Failed { .. } => false,
+        VerifyResult::None | VerifyResult::NotTls => return None,
+    };
+    let either = |field, legacy| record.value(field).or_else(|| record.value(legacy));
+    Some(Certificate {
+        proven,
+        fingerprint: record.value(Field::SslClientFingerprint),
+        subject_dn: either(Field::SslClientSDn, Field::SslClientSDnLegacy),
+        issuer_dn: either(Field::SslClientIDn, Field::SslClientIDnLegacy),
+        not_after: record.value(Field::SslClientVEnd),
+    })
+}
+
+fn first_of_connection(record: &Record<'_>) -> Option<bool> {
+    record.value(Field::ConnectionRequests).map(|requests| requests == b"1")
+}
+
+fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The time of a record. Lines of one second carry the same stamp, so the last one is remembered.
+#[derive(Debug, Default)]
+struct TimeMemo {
+    stamp: Vec<u8>,
+    time: Option<UnixMillis>,
+}
+
+impl TimeMemo {
+    /// `$msec` wins over `$time_iso8601` over `$time_local`, for it tells the milliseconds.
+    fn of(&mut self, record: &Record<'_>) -> Option<UnixMillis> {
+        if let Some(time) = record.value(Field::Msec).and_then(time_stamp::parse_msec) {
+            return Some(time);
+        }
+        let iso = record.value(Field::TimeIso8601);
+        let stamp = iso.or_else(|| record.value(Field::TimeLocal))?;
+        if self.stamp != stamp {
+            self.stamp.clear();
+            self.stamp.extend_from_slice(stamp);
+            self.time = match iso {
+                Some(stamp) => time_stamp::parse_time_iso8601(stamp),
+                None => time_stamp::parse_time_local(stamp),
+            };
+        }
+        self.time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gatelog_parsers::line::Spans;
+    use gatelog_parsers::log_format::LogFormat;
+    use gatelog_parsers::recognise::MTLS_EXTENDED;
+
+    use super::*;
+
+    fn show(event: &Event<'_>) -> String {
+        let text = |value: Option<&[u8]>| value.unwrap_or(b"-").escape_ascii().to_string();
+        format!(
+            "{} {} {:?} {} {} {} {} {:?}",
+            event.time.unwrap_or(0),
+            event.server,
+            event.target,
+            event.verdict.as_str(),
+            event.reason.map_or("-", Reason::as_str),
+            text(event.certificate.and_then(|c| c.fingerprint)),
+            text(event.upstream_addr),
+            event.first_of_connection,
+        )
+    }
+
+    #[test]
+    fn corpus_lines() {
+        let format = LogFormat::parse(MTLS_EXTENDED.as_bytes()).unwrap();
+        let parser = LineParser::new(&format);
+        let servers = Servers::new("edge".to_owned(), Vec::new());
+        let mut judge = Judge::new(&parser, servers, JudgeSettings::default());
+        let log = include_bytes!("../../tests/corpus/nginx-mtls-extended.log");
+        let lines: Vec<&[u8]> = log.split(|&byte| byte == b'\n').collect();
+        let mut check = |index: usize, expected: &str| {
+            let mut spans = Spans::default();
+            let record = parser.parse(lines[index], &mut spans).unwrap();
+            assert_eq!(show(&judge.judge(&record).unwrap()), expected, "line {}", index + 1);
+        };
+        check(
+            0,
+            "1795348277777 gate.internal Path([47, 110, 111, 110, 101]) missing no_certificate - - Some(true)",
+        );
+    }
+
+    #[test]
+    fn without_a_verdict() {
+        let format = LogFormat::parse(b"$remote_addr $status").unwrap();
+        let parser = LineParser::new(&format);
+        let servers = Servers::new("edge".to_owned(), Vec::new());
+        let mut judge = Judge::new(&parser, servers, JudgeSettings::default());
+        let mut spans = Spans::default();
+        let record = parser.parse(b"10.0.0.1 200", &mut spans).unwrap();
+        assert_eq!(judge.judge(&record).unwrap_err(), Field::SslClientVerify);
+    }
+}

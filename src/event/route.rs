@@ -1,0 +1,274 @@
+//! The route of a request: what its path has in common with others of its kind.
+//!
+//! First that applies: a variable that the operator logs, the first matching pattern, else the path
+//! as a template in which what looks like an identifier becomes `{id}`. Nothing is percent-decoded,
+//! the query is dropped, a trailing slash is kept.
+
+use std::borrow::Cow;
+
+use regex::bytes::{RegexSet, RegexSetBuilder};
+
+use super::route_pattern::RoutePattern;
+use crate::escape::escape_text;
+use crate::limits::ROUTE_BYTES_MAX;
+
+/// The route of what is no HTTP request.
+pub const MALFORMED: &str = "(malformed)";
+/// The route of all requests when the log has neither request nor path.
+pub const NOT_LOGGED: &str = "(not logged)";
+/// The route of the requests beyond the bound on routes.
+pub const OTHER: &str = "other";
+
+/// Longest regular expression program for all patterns together, in bytes.
+const PATTERNS_BYTES_MAX: usize = 4 << 20;
+
+/// Finds routes.
+#[derive(Debug)]
+pub struct Router {
+    patterns: Patterns,
+}
+
+/// Route patterns, made ready to match; the first that matches counts.
+#[derive(Clone, Debug)]
+pub struct Patterns {
+    names: Vec<String>,
+    set: RegexSet,
+}
+
+impl Patterns {
+    /// Compiles patterns.
+    ///
+    /// # Errors
+    /// When together they are larger than 4 MiB of program.
+    pub fn new(patterns: &[RoutePattern]) -> Result<Patterns, regex::Error> {
+        let names: Vec<String> = patterns.iter().map(|p| p.as_str().to_owned()).collect();
+        let set = RegexSetBuilder::new(names.iter().map(|name| expression(name)))
+            .unicode(false)
+            .size_limit(PATTERNS_BYTES_MAX)
+            .build()?;
+        Ok(Patterns { names, set })
+    }
+
+    /// The first pattern that matches the whole path.
+    pub fn first_match(&self, path: &[u8]) -> Option<&str> {
+        if self.names.is_empty() {
+            return None;
+        }
+        let index = self.set.matches(path).into_iter().next()?;
+        self.names.get(index).map(String::as_str)
+    }
+}
+
+impl Default for Patterns {
+    fn default() -> Patterns {
+        Patterns { names: Vec::new(), set: RegexSet::empty() }
+    }
+}
+
+/// `{x}` is one segment, a trailing `*` the rest.
+fn expression(pattern: &str) -> String {
+    let (body, end) = match pattern.strip_suffix('*') {
+        Some(body) => (body, ""),
+        None => (pattern, "$"),
+    };
+    let segment = |segment: &str| match segment.strip_prefix('{') {
+        Some(_) => "[^/]+".to_owned(),
+        None => regex::escape(segment),
+    };
+    let body: Vec<_> = body.split('/').map(segment).collect();
+    format!("(?s-u)^{}{end}", body.join("/"))
+}
+
+impl Router {
+    /// A router with the operator's patterns.
+    pub fn new(patterns: Patterns) -> Router {
+        Router { patterns }
+    }
+
+    /// The route of a path (or an absolute URI), its log escaping undone; safe to show. The second
+    /// value says that it was cut at [`ROUTE_BYTES_MAX`].
+    pub fn route<'a>(&'a self, target: &'a [u8]) -> (Cow<'a, str>, bool) {
+        let Some(path) = path(target) else { return (MALFORMED.into(), false) };
+        if let Some(name) = self.patterns.first_match(path) {
+            return (name.into(), false);
+        }
+        let (route, cut) = cut(template(path));
+        let route = match route {
+            Cow::Borrowed(route) => escape_text(route),
+            Cow::Owned(route) => escape_text(&route).into_owned().into(),
+        };
+        (route, cut)
+    }
+}
+
+/// The target of `METHOD SP target [SP HTTP/x.y]`; `None` for anything else.
+pub fn target(request: &[u8]) -> Option<&[u8]> {
+    let space = memchr::memchr(b' ', request)?;
+    let (method, rest) = (request.get(..space)?, request.get(space + 1..)?);
+    if method.is_empty() || !method.iter().all(|&byte| is_method(byte)) {
+        return None;
+    }
+    match memchr::memchr(b' ', rest) {
+        None => Some(rest),
+        Some(space) => {
+            let is_version = matches!(
+                rest.get(space + 1..),
+                Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])
+            );
+            rest.get(..space).filter(|_| is_version)
+        }
+    }
+}
+
+/// The method of a request line that [`target`] takes.
+pub fn method(request: &[u8]) -> Option<&[u8]> {
+    target(request)?;
+    request.get(..memchr::memchr(b' ', request)?)
+}
+
+/// The protocol of a request line that [`target`] takes and that names one.
+pub fn protocol(request: &[u8]) -> Option<&[u8]> {
+    target(request)?;
+    let after_target = memchr::memrchr(b' ', request)?;
+    request.get(after_target + 1..).filter(|version| version.starts_with(b"HTTP/"))
+}
+
+fn is_method(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
+}
+
+/// The path of a target, without query: from its `/`, or behind the host of an absolute URI.
+pub fn path(target: &[u8]) -> Option<&[u8]> {
+    let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+    let target = target.get(..end)?;
+    if target.first() == Some(&b'/') {
+        return Some(target);
+    }
+    let scheme = memchr::memchr(b':', target)?;
+    let is_scheme = scheme > 0 && target.get(..scheme)?.iter().all(u8::is_ascii_alphanumeric);
+    let behind = target.get(scheme..)?.strip_prefix(b"://").filter(|_| is_scheme)?;
+    match memchr::memchr(b'/', behind) {
+        Some(slash) => behind.get(slash..),
+        None => Some(b"/"),
+    }
+}
+
+/// The path with `{id}` for every segment that looks like an identifier.
+fn template(path: &[u8]) -> Cow<'_, [u8]> {
+    if !path.split(|&byte| byte == b'/').any(is_identifier) {
+        return path.into();
+    }
+    let mut out = Vec::with_capacity(path.len());
+    for (index, segment) in path.split(|&byte| byte == b'/').enumerate() {
+        if index > 0 {
+            out.push(b'/');
+        }
+        out.extend_from_slice(if is_identifier(segment) { b"{id}" } else { segment });
+    }
+    out.into()
+}
+
+/// All digits, a UUID, at least 8 hex digits with a digit among them, or at least 20 of
+/// `[A-Za-z0-9_-]` with a letter and a digit.
+fn is_identifier(segment: &[u8]) -> bool {
+    let has_digit = segment.iter().any(u8::is_ascii_digit);
+    let all = |test: fn(&u8) -> bool| segment.iter().all(test);
+    has_digit
+        && (all(u8::is_ascii_digit)
+            || segment.len() >= 8 && all(u8::is_ascii_hexdigit)
+            || segment.len() >= 20
+                && all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+                && segment.iter().any(u8::is_ascii_alphabetic)
+            || is_uuid(segment))
+}
+
+fn is_uuid(segment: &[u8]) -> bool {
+    let groups = segment.split(|&byte| byte == b'-');
+    let hex = |group: &[u8]| group.iter().all(u8::is_ascii_hexdigit);
+    segment.len() == 36
+        && groups.clone().map(<[u8]>::len).eq([8, 4, 4, 4, 12])
+        && groups.into_iter().all(hex)
+}
+
+fn cut(route: Cow<'_, [u8]>) -> (Cow<'_, [u8]>, bool) {
+    if route.len() <= ROUTE_BYTES_MAX {
+        return (route, false);
+    }
+    // Not in the middle of a UTF-8 sequence, which would then be shown as broken.
+    let boundary = |&at: &usize| route.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (0..=ROUTE_BYTES_MAX).rev().find(boundary).unwrap_or(ROUTE_BYTES_MAX);
+    (route.get(..end).unwrap_or_default().to_vec().into(), true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests() {
+        let check = |request: &str, expected: Option<&str>| {
+            assert_eq!(target(request.as_bytes()), expected.map(str::as_bytes), "{request:?}");
+        };
+        check("GET / HTTP/1.1", Some("/"));
+        check("GET /a?b=c HTTP/2.0", Some("/a?b=c"));
+        check("GET /zero9", Some("/zero9"));
+        check("M-SEARCH * HTTP/1.1", Some("*"));
+        check("GET /a b HTTP/1.1", None);
+        check("GET / HTTP/11", None);
+        check("GET", None);
+        check("", None);
+        check(" / HTTP/1.1", None);
+        check("\x16\x03 binary", None);
+    }
+
+    #[test]
+    fn routes() {
+        let patterns = ["/payments/{id}/capture", "/static/*", "/a{b", "/exact"];
+        let patterns: Vec<_> =
+            patterns.iter().filter_map(|p| RoutePattern::parse(p).ok()).collect();
+        assert_eq!(patterns.len(), 3);
+        let router = Router::new(Patterns::new(&patterns).unwrap());
+        let check = |target: &[u8], expected: &str| {
+            let route = router.route(target).0.into_owned();
+            assert_eq!(route, expected, "{:?}", target.escape_ascii().to_string());
+        };
+        check(b"/payments/abc/capture", "/payments/{id}/capture");
+        check(b"/payments/abc/capture/", "/payments/abc/capture/");
+        check(b"/payments/7/refund", "/payments/{id}/refund");
+        check(b"/static/js/a.js?v=1", "/static/*");
+        check(b"/exact", "/exact");
+        check(b"/exactly", "/exactly");
+        check(b"/", "/");
+        check(b"/a//b/", "/a//b/");
+        check(b"/users/12345?token=x", "/users/{id}");
+        check(b"/users/12a45", "/users/12a45");
+        check(b"/k/0af76519", "/k/{id}");
+        check(b"/k/deadbeef", "/k/deadbeef");
+        check(b"/k/0af7651", "/k/0af7651");
+        check(b"/o/550e8400-e29b-41d4-a716-446655440000", "/o/{id}");
+        check(b"/o/550e8400-e29b-41d4-a716", "/o/{id}");
+        check(b"/t/abcdefghij_klmnop-q9", "/t/{id}");
+        check(b"/t/abcdefghij_klmnop-qr", "/t/abcdefghij_klmnop-qr");
+        check(b"/2026/11/x", "/{id}/{id}/x");
+        check(b"/a%20b%22c", "/a%20b%22c");
+        check(b"http://h.example/a/1?x", "/a/{id}");
+        check(b"http://h.example", "/");
+        check(b"*", MALFORMED);
+        check(b"h.example:443", MALFORMED);
+        check(b"", MALFORMED);
+        check("/\u{20ac}\u{202e}\n".as_bytes(), "/€\\xE2\\x80\\xAE\\x0A");
+        check(b"/\xff", "/\\xFF");
+    }
+
+    #[test]
+    fn a_long_route_is_cut_and_said() {
+        let router = Router::new(Patterns::default());
+        let path = |length: usize| [&b"/"[..], &b"x".repeat(length - 1)].concat();
+        assert_eq!(router.route(&path(ROUTE_BYTES_MAX)).0.len(), ROUTE_BYTES_MAX);
+        assert!(!router.route(&path(ROUTE_BYTES_MAX)).1);
+        assert!(router.route(&path(ROUTE_BYTES_MAX + 1)).1);
+        let euros = format!("/{}", "\u{20ac}".repeat(ROUTE_BYTES_MAX));
+        let (route, cut) = router.route(euros.as_bytes());
+        assert!(cut && route.len() <= ROUTE_BYTES_MAX && !route.contains("\\x"));
+    }
+}

@@ -1,0 +1,6 @@
+//! The mergeable counts of events.
+
+pub mod distinct;
+pub mod table;
+pub mod timeline;
+pub mod window;
