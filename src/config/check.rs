@@ -71,12 +71,15 @@ impl Check<'_> {
 
     fn lateness(&mut self, lateness: Option<&Text>) -> Duration {
         let Some(text) = lateness else { return LATENESS_DEFAULT };
-        let duration = match parse_duration(text.get_ref()) {
+        let (title, label) = match parse_duration(text.get_ref()) {
             Ok(duration) if duration <= LATENESS_MAX => return duration,
-            Ok(_) => format!("expected at most {}", DurationText(LATENESS_MAX)),
-            Err(error) => error.to_string(),
+            Ok(_) => {
+                let label = format!("expected at most {}", DurationText(LATENESS_MAX));
+                ("`lateness` is out of range", label)
+            }
+            Err(error) => ("`lateness` is no duration", error.to_string()),
         };
-        self.problem(text.span(), "`lateness` is not a duration in its range", duration);
+        self.problem(text.span(), title, label);
         LATENESS_DEFAULT
     }
 
@@ -111,26 +114,36 @@ impl Check<'_> {
             let title = format!("`listen` in `[metrics]` is the address of `[http]`, {address}");
             self.problem(text.span(), title, "expected another one, or none at all");
         }
+        self.guard(http, metrics, &checked, [listen, metrics_listen]);
+        (checked, metrics_listen)
+    }
+
+    /// Refuses what `run` would refuse to bind, while there is a line to point at.
+    fn guard(
+        &mut self,
+        http: &RawHttp,
+        metrics: &RawMetrics,
+        checked: &Http,
+        addresses: [Option<SocketAddr>; 2],
+    ) {
         // A group that is misspelt was meant to be opened.
         let meant_to_open = http.open.as_ref().is_some_and(|open| !open.get_ref().is_empty())
             || self.lost.iter().any(|lost| lost.key == "open");
-        let opened = Config { http: checked, ..Config::default() };
-        for (text, address) in [(&http.listen, listen), (&metrics.listen, metrics_listen)] {
-            if let (Some(text), Some(address)) = (text, address)
-                && opened.is_unguarded(address)
-                && !meant_to_open
-            {
-                let problem = Problem::new(
-                    text.span(),
-                    format!("`{address}` can be reached from other machines and nothing guards it"),
-                    "expected a loopback address",
-                );
+        if meant_to_open {
+            return;
+        }
+        let config = Config { http: checked.clone(), ..Config::default() };
+        for (text, address) in [&http.listen, &metrics.listen].into_iter().zip(addresses) {
+            let (Some(text), Some(address)) = (text, address) else { continue };
+            if config.is_unguarded(address) {
+                let title =
+                    format!("`{address}` can be reached from other machines and nothing guards it");
                 let help =
                     "open = [\"metrics\", \"health\"] in `[http]` opens these paths to everyone";
+                let problem = Problem::new(text.span(), title, "expected a loopback address");
                 self.problems.push(problem.note("help", help));
             }
         }
-        (opened.http, metrics_listen)
     }
 
     fn sources(&mut self, raw: &[Spanned<RawSource>]) -> Vec<Source> {
@@ -412,9 +425,8 @@ impl Check<'_> {
         choices: Choices<'_, T>,
     ) -> Option<T> {
         let value = text.get_ref();
-        let quoted =
-            |supported: &(&str, Option<T>)| supported.1.map(|_| format!("\"{}\"", supported.0));
-        let expected = choices.iter().filter_map(quoted).collect::<Vec<_>>().join(", ");
+        let names = choices.iter().filter(|(_, choice)| choice.is_some()).map(|(name, _)| *name);
+        let expected = one_of(&names.collect::<Vec<_>>());
         match choices.iter().find(|(name, _)| name == value) {
             Some((_, Some(choice))) => return Some(*choice),
             Some((_, None)) => {
@@ -518,6 +530,16 @@ impl Check<'_> {
         } else {
             text.span()
         }
+    }
+}
+
+/// `"on", "optional" or "off"`
+fn one_of(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
     }
 }
 

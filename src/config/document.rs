@@ -103,7 +103,12 @@ impl Section {
 ///
 /// The one syntax error of a text that is no TOML.
 pub(super) fn read(text: &str) -> Result<Document, Problem> {
-    let root = DeTable::parse(text).map_err(|error| syntax_problem(text, &error))?;
+    // The parser's first error need not be the first in the file: it looks at the whole file several times.
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let start = |error: &toml::de::Error| error.span().map_or(text.len(), |span| span.start);
+    if let Some(first) = errors.into_iter().min_by_key(start) {
+        return Err(syntax_problem(text, &first));
+    }
     let mut root = root.into_inner();
     let mut document = Document::default();
     document.check_keys(&mut root, &TOP, 0);
@@ -120,6 +125,11 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
     let (what, expected) = match error.message().split_once(", expected ") {
         Some((what, expected)) => (what, format!("expected {expected}")),
         None => (error.message(), String::new()),
+    };
+    // The parser takes a bare word for a string without quotes, but asks for "literal string".
+    let expected = match what {
+        "string values must be quoted" => "expected a value; put text into quotes".to_owned(),
+        _ => expected,
     };
     let title = match text.get(span.clone()) {
         Some(key) if what == "duplicate key" => format!("duplicate key `{key}`"),
@@ -323,5 +333,85 @@ fn wrong_type(message: &str, found: &str) -> String {
         }
         ("a sequence", _) => format!("expected an array, found {found}: put it into `[` and `]`"),
         (expected, _) => format!("expected {expected}, found {found}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../config/gatelog.toml");
+
+    /// The example with every `# key = value` and `# [[table]]` switched on.
+    fn uncommented() -> String {
+        let is_word = |text: &str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        };
+        let mut lines: Vec<String> = Vec::new();
+        for line in EXAMPLE.lines() {
+            let off = line.strip_prefix("# ").unwrap_or_default();
+            let key = off.split_once(" = ").map(|(key, _)| key).filter(|key| is_word(key));
+            match key {
+                Some(key) => {
+                    // `patterns = []` is the default below its example.
+                    lines.retain(|line| line != &format!("{key} = []"));
+                    lines.push(off.to_owned());
+                }
+                None if off.starts_with('[') => lines.push(off.to_owned()),
+                None if lines
+                    .iter()
+                    .any(|other| other.split(" = ").next() == line.strip_suffix(" = []")) => {}
+                None => lines.push(line.to_owned()),
+            }
+        }
+        lines.join("\n")
+    }
+
+    #[test]
+    fn the_example_explains_every_key() {
+        let text = uncommented();
+        let root = DeTable::parse(&text).unwrap();
+        let root = root.get_ref();
+        for key in (TOP.keys)() {
+            assert!(root.contains_key(*key), "`{key}`");
+        }
+        for section in &SECTIONS {
+            let table = match root.get(section.name).unwrap().get_ref() {
+                DeValue::Table(table) => table,
+                DeValue::Array(array) => array[0].get_ref().as_table().unwrap(),
+                _ => panic!("{}", section.name),
+            };
+            for key in (section.keys)() {
+                assert!(table.contains_key(*key), "`{key}` in {}", section.header());
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_example_has_behind_comment_signs_is_valid_too() {
+        let text = uncommented();
+        let found = super::super::parse("gatelog.toml", text.as_bytes(), &|_| None);
+        let config = found.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        assert_eq!(config.servers.len(), 1);
+        assert_eq!(config.routes.patterns.len(), 2);
+        assert_eq!(config.routes.variable.as_deref(), Some("route"));
+        assert!(config.metrics_listen.is_some() && config.sources[0].nginx_conf.is_some());
+    }
+
+    #[test]
+    fn later_keys_are_not_known_yet() {
+        for section in SECTIONS.iter().chain([&TOP]) {
+            for key in section.later_keys {
+                assert!(!(section.keys)().contains(key), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_wrong_values_than_are_shown_still_end() {
+        let values = vec!["1"; 3 * CONFIG_PROBLEMS_MAX].join(",");
+        let document = read(&format!("[routes]\npatterns = [{values}]\n")).unwrap();
+        assert!(document.problems.len() > CONFIG_PROBLEMS_MAX);
+        assert!(document.lost.iter().all(|lost| lost.key == "patterns"));
     }
 }

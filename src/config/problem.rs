@@ -66,7 +66,11 @@ impl Problems {
         let mut shown: Vec<String> =
             self.problems.iter().map(|problem| self.diagnostic(problem).render(color)).collect();
         if self.more > 0 {
-            shown.push(format!("and {} more in {}", self.more, escape_text(self.path.as_bytes())));
+            shown.push(format!(
+                "and at least {} more in {}",
+                self.more,
+                escape_text(self.path.as_bytes())
+            ));
         }
         shown.join("\n\n")
     }
@@ -117,7 +121,7 @@ impl fmt::Display for Problems {
             }
         }
         if self.more > 0 {
-            write!(f, "\nand {} more", self.more)?;
+            write!(f, "\nand at least {} more", self.more)?;
         }
         Ok(())
     }
@@ -169,7 +173,7 @@ mod tests {
         ] {
             let place = Place::of(text.as_bytes(), byte_offset);
             assert_eq!(
-                (place.line_number, &text[place.line_span]),
+                (place.line_number, text.get(place.line_span).unwrap()),
                 (line_number, line),
                 "{text:?}"
             );
@@ -181,8 +185,8 @@ mod tests {
         let many = vec![Problem::new(0..1, "bad", ""); CONFIG_PROBLEMS_MAX + 2];
         let problems = Problems::new("a.toml".into(), b"x", many);
         assert_eq!(problems.problems().len(), CONFIG_PROBLEMS_MAX);
-        assert!(problems.render(false).ends_with("\n\nand 2 more in a.toml"));
-        assert!(problems.to_string().ends_with("a.toml:1:1: bad\nand 2 more"));
+        assert!(problems.render(false).ends_with("\n\nand at least 2 more in a.toml"));
+        assert!(problems.to_string().ends_with("a.toml:1:1: bad\nand at least 2 more"));
         let problems = Problems::new("a.toml".into(), b"x", vec![Problem::new(0..1, "bad", "so")]);
         assert_eq!(problems.to_string(), "a.toml:1:1: bad: so");
         assert!(!format!("{problems:?}").contains("text"));
