@@ -89,6 +89,12 @@ impl Distinct {
         }
     }
 
+    /// What it owns, in bytes.
+    pub fn owned_bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.smallest)
+            + if self.registers.is_some() { REGISTERS } else { 0 }
+    }
+
     /// Whether both hold a common value, as far as the exact part tells.
     pub fn shares_with(&self, other: &Distinct) -> bool {
         self.smallest.iter().any(|hash| other.smallest.binary_search(hash).is_ok())

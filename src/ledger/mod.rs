@@ -1,6 +1,201 @@
-//! The mergeable counts of events.
+//! The mergeable counts of events: per server and route, certificate, address, upstream, TLS version
+//! and cipher; per request and per connection; over time.
+//!
+//! `a.merge(&b)` is the ledger of both inputs, in any order, as long as no bound is hit; beyond a
+//! bound totals stay exact and the hit is counted. Plain data and functions: no I/O, no clock.
 
+pub mod certificates;
+pub mod counts;
 pub mod distinct;
+pub mod limit_hits;
+pub mod routes;
 pub mod table;
 pub mod timeline;
 pub mod window;
+
+use gatelog_parsers::time_stamp::UnixMillis;
+
+pub use certificates::{CertificateKey, CertificateUse, Certificates};
+use counts::{Named, Seen, VerdictCounts};
+use distinct::{Distinct, Seed};
+use limit_hits::{Limit, LimitHits};
+pub use routes::{RouteId, RouteUse, Routes};
+use table::Table;
+use timeline::Timeline;
+use window::{Counted, Window};
+
+use crate::event::Event;
+use crate::event::route::Router;
+use crate::limits::{
+    ADDRESSES, NAMES_PER_ROUTE_MAX, SERVER_NAMES_MAX, TIMELINE_BUCKETS_MAX, WORD_BYTES_MAX,
+};
+
+/// How long a certificate stays known after it last verified.
+pub const KNOWN_MILLIS: i64 = 30 * 86_400_000;
+
+/// Everything that was counted.
+#[derive(Debug)]
+pub struct Ledger {
+    seed: Seed,
+    /// When events happened.
+    pub seen: Seen,
+    /// Requests by server and route.
+    pub routes: Routes,
+    /// Requests by certificate.
+    pub certificates: Certificates,
+    /// Requests by address.
+    pub addresses: Table<Box<[u8]>, AddressUse>,
+    /// Requests by server, TLS version and cipher.
+    pub tls: TlsCounts,
+    /// Requests and failures over time.
+    pub timeline: Timeline,
+    /// Denials by certificate in the last hour.
+    pub refused: Window<CertificateKey>,
+    /// Whether any line told its place in its connection.
+    pub has_connections: bool,
+    /// How often each bound was hit.
+    pub limits: LimitHits,
+}
+
+/// Requests by server, TLS version and cipher.
+pub type TlsCounts = Named<Named<Named<u64>>>;
+
+/// What came from one address.
+#[derive(Clone, Debug, Default)]
+pub struct AddressUse {
+    /// Its requests.
+    pub verdicts: VerdictCounts,
+    /// How many certificates it sent.
+    pub certificates: Distinct,
+    /// When it was seen.
+    pub seen: Seen,
+}
+
+impl Ledger {
+    /// An empty ledger of at most `routes_max` routes. Ledgers to be merged need the same seed.
+    pub fn new(seed: Seed, routes_max: usize) -> Ledger {
+        Ledger {
+            seen: Seen::default(),
+            routes: Routes::new(routes_max),
+            certificates: Certificates::new(seed.clone()),
+            addresses: Table::new(ADDRESSES),
+            tls: Named::default(),
+            timeline: Timeline::new(TIMELINE_BUCKETS_MAX),
+            refused: Window::new(),
+            has_connections: false,
+            limits: LimitHits::default(),
+            seed,
+        }
+    }
+
+    /// Counts an event.
+    pub fn record(&mut self, event: &Event<'_>, router: &Router) {
+        let limits = &mut self.limits;
+        let address = event.remote_addr.map(|addr| self.seed.hash(addr));
+        let route = self.routes.record(event, router, limits);
+        let key = self.certificates.record(event, route, address, limits);
+        if let Some(addr) = event.remote_addr {
+            self.record_address(event, addr, key);
+        }
+        self.record_tls(event);
+        self.has_connections |= event.first_of_connection.is_some();
+        if let Some(time) = event.time {
+            self.seen.add(event.time);
+            self.timeline.add(time, event.verdict.is_failure());
+            self.refused.advance(time);
+            if let Some(key) = key.filter(|_| event.verdict.is_denial()) {
+                let full = self.refused.add(key, time, 1) == Counted::Full;
+                self.limits.hit_if(full, Limit::RefusedCertificates);
+            }
+        }
+    }
+
+    fn record_address(&mut self, event: &Event<'_>, addr: &[u8], key: Option<CertificateKey>) {
+        let addr = addr.get(..WORD_BYTES_MAX).unwrap_or(addr);
+        let certificate = key.map(|key| self.seed.hash(&key.bytes));
+        let change = |address: &mut AddressUse| {
+            address.verdicts.add(event.verdict);
+            address.seen.add(event.time);
+            ((), certificate.map_or(0, |hash| address.certificates.insert(hash)))
+        };
+        if self.addresses.change(addr, change).is_none() {
+            self.addresses.add(addr.into(), AddressUse::default(), addr.len());
+            self.addresses.change(addr, change);
+            evict_addresses(&mut self.addresses, &mut self.limits);
+        }
+    }
+
+    fn record_tls(&mut self, event: &Event<'_>) {
+        let (Some(protocol), Some(cipher)) = (event.tls_protocol, event.tls_cipher) else { return };
+        count_tls(&mut self.tls, event.server.as_bytes(), protocol, cipher, 1, &mut self.limits);
+    }
+
+    /// Adds everything that `other` counted.
+    pub fn merge(&mut self, other: &Ledger) {
+        let limits = &mut self.limits;
+        limits.merge(&other.limits);
+        self.seen.merge(&other.seen);
+        let routes = self.routes.merge(&other.routes, limits);
+        self.certificates.merge(&other.certificates, &routes, limits);
+        for (addr, theirs) in other.addresses.iter().rev() {
+            let change = |mine: &mut AddressUse| {
+                mine.verdicts.merge(&theirs.verdicts);
+                mine.seen.merge(&theirs.seen);
+                ((), mine.certificates.merge(&theirs.certificates))
+            };
+            if self.addresses.change(addr, change).is_none() {
+                let owned = addr.len() + theirs.certificates.owned_bytes();
+                self.addresses.add(addr.clone(), theirs.clone(), owned);
+                evict_addresses(&mut self.addresses, limits);
+            }
+        }
+        for (server, protocols) in other.tls.iter() {
+            for (protocol, ciphers) in protocols.iter() {
+                for (cipher, count) in ciphers.iter() {
+                    count_tls(&mut self.tls, server, protocol, cipher, *count, limits);
+                }
+            }
+        }
+        self.timeline.merge(&other.timeline);
+        let full = self.refused.merge(&other.refused);
+        limits.add(Limit::RefusedCertificates, full);
+        self.has_connections |= other.has_connections;
+    }
+
+    /// From when on a certificate must have verified to be known at the end of this ledger.
+    pub fn known_since(&self) -> Option<UnixMillis> {
+        self.seen.last.map(|last| last.saturating_sub(KNOWN_MILLIS))
+    }
+
+    /// Requests by verdict, over all routes.
+    pub fn verdicts(&self) -> VerdictCounts {
+        let mut sum = VerdictCounts::default();
+        self.routes.iter().for_each(|(_, route)| sum.merge(&route.verdicts));
+        sum
+    }
+}
+
+fn count_tls(
+    tls: &mut TlsCounts,
+    server: &[u8],
+    protocol: &[u8],
+    cipher: &[u8],
+    requests: u64,
+    limits: &mut LimitHits,
+) {
+    let mut full = false;
+    full |= tls.change(server, SERVER_NAMES_MAX, |protocols| {
+        full |= protocols.change(protocol, NAMES_PER_ROUTE_MAX, |ciphers| {
+            full |= ciphers.change(cipher, NAMES_PER_ROUTE_MAX, |count| *count += requests);
+        });
+    });
+    limits.hit_if(full, Limit::TlsCiphers);
+}
+
+fn evict_addresses(addresses: &mut Table<Box<[u8]>, AddressUse>, limits: &mut LimitHits) {
+    let owned =
+        |addr: &Box<[u8]>, entry: &AddressUse| addr.len() + entry.certificates.owned_bytes();
+    while addresses.evict(owned).is_some() {
+        limits.hit(Limit::Addresses);
+    }
+}

@@ -1,0 +1,496 @@
+//! What each client certificate did: the verified and the merely claimed apart.
+
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use gatelog_parsers::escape::Escape;
+use gatelog_parsers::time_stamp::{self, UnixMillis};
+use hashbrown::HashMap;
+
+use super::counts::{ReasonCounts, Seen, VerdictCounts};
+use super::distinct::{Distinct, Seed};
+use super::limit_hits::{Limit, LimitHits};
+use super::routes::RouteId;
+use super::table::Table;
+use super::timeline::Timeline;
+use crate::event::reason::Reason;
+use crate::event::verdict::Verdict;
+use crate::event::{Certificate, Event};
+use crate::limits::{
+    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, REFUSAL_BUCKETS_MAX,
+    VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
+};
+
+/// What tells certificates apart: the SHA-1 of the certificate; without one in the log a keyed hash
+/// of subject and issuer, so that renewals of one subject count as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CertificateKey {
+    /// The bytes of the fingerprint or of the hash.
+    pub bytes: [u8; 20],
+    /// Whether they are a fingerprint.
+    pub is_fingerprint: bool,
+}
+
+impl CertificateKey {
+    /// The fingerprint as nginx writes it, if it is one.
+    pub fn fingerprint_sha1(&self) -> Option<String> {
+        let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
+        self.is_fingerprint.then(|| self.bytes.iter().fold(String::new(), hex))
+    }
+
+    fn of(certificate: &Certificate<'_>, seed: &Seed) -> Option<CertificateKey> {
+        if let Some(bytes) = certificate.fingerprint.and_then(decode_sha1) {
+            return Some(CertificateKey { bytes, is_fingerprint: true });
+        }
+        let subject = certificate.subject_dn?;
+        let issuer = certificate.issuer_dn.unwrap_or_default();
+        let mut bytes = [0; 20];
+        let hashes = [seed.hash(subject), seed.hash(issuer)].map(u64::to_le_bytes);
+        // A name that is only claimed must not pass for the one that was proven.
+        let hashes = hashes.into_iter().flatten().chain([u8::from(certificate.proven)]);
+        bytes.iter_mut().zip(hashes).for_each(|(byte, hash)| *byte = hash);
+        Some(CertificateKey { bytes, is_fingerprint: false })
+    }
+}
+
+fn decode_sha1(hex: &[u8]) -> Option<[u8; 20]> {
+    let (pairs, []) = hex.as_chunks::<2>() else { return None };
+    let pairs: &[[u8; 2]; 20] = pairs.try_into().ok()?;
+    let mut bytes = [0; 20];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = nibble(*high)? << 4 | nibble(*low)?;
+    }
+    Some(bytes)
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// What one certificate did.
+#[derive(Clone, Debug)]
+pub struct CertificateUse {
+    /// Its subject, log escaping undone; empty when it has none.
+    pub subject_dn: Arc<[u8]>,
+    /// Its issuer, alike.
+    pub issuer_dn: Arc<[u8]>,
+    /// When it ends, seconds since 1970; `None` when not logged.
+    pub not_after_seconds: Option<i64>,
+    /// Its requests.
+    pub verdicts: VerdictCounts,
+    /// Why it was refused or forbidden.
+    pub reasons: ReasonCounts,
+    /// When it was seen at all.
+    pub seen: Seen,
+    /// When it verified, whatever happened then.
+    pub proven: Seen,
+    /// When it was let in.
+    pub let_in: Seen,
+    /// When it was rejected.
+    pub rejected: Seen,
+    /// The reason of its latest failure or refusal.
+    pub last_reason: Option<(Option<UnixMillis>, Reason)>,
+    /// Its rejections over time.
+    pub rejections: Timeline,
+    /// How many addresses it came from.
+    pub addresses: Distinct,
+    /// The address that it came from first.
+    pub first_address: Option<(Option<UnixMillis>, Box<[u8]>)>,
+    /// The routes that let it in.
+    pub routes_let_in: RouteSet,
+    /// The routes that refused it.
+    pub routes_refused: RouteSet,
+}
+
+impl CertificateUse {
+    /// Whether it verified here at `since` or later: only then its name is known.
+    pub fn is_known(&self, since: Option<UnixMillis>) -> bool {
+        self.is_proven() && self.proven.last >= since
+    }
+
+    /// Whether it ever verified here.
+    pub fn is_proven(&self) -> bool {
+        let proves = |verdict| {
+            matches!(verdict, Verdict::Verified | Verdict::Forbidden | Verdict::Misdirected)
+        };
+        self.verdicts.iter().any(|(verdict, count)| proves(verdict) && count > 0)
+    }
+
+    /// How many routes it was seen on.
+    pub fn route_count(&self) -> u64 {
+        let mut seen = self.routes_let_in.clone();
+        seen.merge(&self.routes_refused);
+        seen.count()
+    }
+
+    fn new(certificate: &Certificate<'_>, dns: &mut Dns) -> CertificateUse {
+        let utf8 = |text: &[u8]| time_stamp::parse_certificate_time(text);
+        CertificateUse {
+            subject_dn: dns.text(certificate.subject_dn),
+            issuer_dn: dns.issuer(certificate.issuer_dn),
+            not_after_seconds: certificate.not_after.and_then(utf8),
+            ..CertificateUse::empty()
+        }
+    }
+
+    fn empty() -> CertificateUse {
+        CertificateUse {
+            subject_dn: Arc::from([]),
+            issuer_dn: Arc::from([]),
+            not_after_seconds: None,
+            verdicts: VerdictCounts::default(),
+            reasons: ReasonCounts::default(),
+            seen: Seen::default(),
+            proven: Seen::default(),
+            let_in: Seen::default(),
+            rejected: Seen::default(),
+            last_reason: None,
+            rejections: Timeline::new(REFUSAL_BUCKETS_MAX),
+            addresses: Distinct::default(),
+            first_address: None,
+            routes_let_in: RouteSet::default(),
+            routes_refused: RouteSet::default(),
+        }
+    }
+
+    /// Counts an event and returns by how many bytes the entry grew.
+    fn record(
+        &mut self,
+        event: &Event<'_>,
+        route: RouteId,
+        proven: bool,
+        address: Option<u64>,
+    ) -> usize {
+        self.verdicts.add(event.verdict);
+        self.seen.add(event.time);
+        let mut grown = address.map_or(0, |hash| self.addresses.insert(hash));
+        if let Some(addr) = event.remote_addr {
+            grown += self.take_first_address(event.time, addr);
+        }
+        if proven {
+            self.proven.add(event.time);
+        }
+        if event.verdict.is_denial() {
+            grown += self.routes_refused.insert(route);
+        }
+        if matches!(event.verdict, Verdict::Verified | Verdict::FailedOpen) {
+            grown += self.routes_let_in.insert(route);
+            self.let_in.add(event.time);
+        }
+        if let Some(reason) = event.reason {
+            grown += self.reasons.add(reason, 1);
+            self.last_reason = self.last_reason.max(Some((event.time, reason)));
+        }
+        if event.verdict == Verdict::Rejected {
+            self.rejected.add(event.time);
+            grown += event.time.map_or(0, |time| self.rejections.add(time, true));
+        }
+        grown
+    }
+
+    fn take_first_address(&mut self, time: Option<UnixMillis>, addr: &[u8]) -> usize {
+        if self
+            .first_address
+            .as_ref()
+            .is_some_and(|(first, known)| (*first, &**known) <= (time, addr))
+        {
+            return 0;
+        }
+        let before = self.first_address.as_ref().map_or(0, |(_, known)| known.len());
+        let addr = addr.get(..WORD_BYTES_MAX).unwrap_or(addr);
+        self.first_address = Some((time, addr.into()));
+        addr.len().saturating_sub(before)
+    }
+
+    /// Adds all of `other`, whose routes are numbered by `routes` here.
+    fn merge(&mut self, other: &CertificateUse, routes: &[RouteId]) -> usize {
+        if self.subject_dn.is_empty() {
+            self.subject_dn = Arc::clone(&other.subject_dn);
+        }
+        if self.issuer_dn.is_empty() {
+            self.issuer_dn = Arc::clone(&other.issuer_dn);
+        }
+        self.not_after_seconds = self.not_after_seconds.max(other.not_after_seconds);
+        self.verdicts.merge(&other.verdicts);
+        for (mine, theirs) in [
+            (&mut self.seen, &other.seen),
+            (&mut self.proven, &other.proven),
+            (&mut self.let_in, &other.let_in),
+            (&mut self.rejected, &other.rejected),
+        ] {
+            mine.merge(theirs);
+        }
+        self.last_reason = self.last_reason.max(other.last_reason);
+        self.rejections.merge(&other.rejections);
+        let mut grown = self.reasons.merge(&other.reasons);
+        grown += self.addresses.merge(&other.addresses);
+        if let Some((time, addr)) = &other.first_address {
+            grown += self.take_first_address(*time, addr);
+        }
+        grown += self.routes_let_in.merge_as(&other.routes_let_in, routes);
+        grown + self.routes_refused.merge_as(&other.routes_refused, routes)
+    }
+
+    fn owned_bytes(&self) -> usize {
+        // DNs are shared, so each of its holders is charged for them: too much rather than too little.
+        let address = self.first_address.as_ref().map_or(0, |(_, addr)| addr.len());
+        let buckets = std::mem::size_of_val(self.rejections.buckets());
+        let sets = self.routes_let_in.bytes() + self.routes_refused.bytes();
+        let reasons = self.reasons.iter().count() * size_of::<(Reason, u64)>();
+        self.subject_dn.len()
+            + self.issuer_dn.len()
+            + address
+            + buckets
+            + sets
+            + reasons
+            + self.addresses.owned_bytes()
+    }
+}
+
+/// A set of routes, a bit each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteSet(Vec<u64>);
+
+impl RouteSet {
+    /// Whether the route is in it.
+    pub fn has(&self, route: RouteId) -> bool {
+        self.0.get(route.index() / 64).is_some_and(|word| word >> (route.index() % 64) & 1 == 1)
+    }
+
+    /// How many are in it.
+    pub fn count(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    fn insert(&mut self, route: RouteId) -> usize {
+        let word = route.index() / 64;
+        let missing = (word + 1).saturating_sub(self.0.len());
+        if missing > 0 {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= 1 << (route.index() % 64);
+        }
+        missing * size_of::<u64>()
+    }
+
+    fn merge(&mut self, other: &RouteSet) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
+    }
+
+    /// Adds `other`, whose route number n is `routes[n]` here.
+    fn merge_as(&mut self, other: &RouteSet, routes: &[RouteId]) -> usize {
+        let is_in =
+            |index: usize| other.0.get(index / 64).is_some_and(|w| w >> (index % 64) & 1 == 1);
+        let theirs = routes.iter().enumerate().filter(|(index, _)| is_in(*index));
+        theirs.map(|(_, route)| self.insert(*route)).sum()
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len() * size_of::<u64>()
+    }
+}
+
+/// What the certificates of an issuer did that are no longer in a table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Departed {
+    /// Their requests.
+    pub requests: u64,
+    /// Those that were refused.
+    pub denials: u64,
+    /// How many certificates; one that came back and left again counts twice.
+    pub certificates: u64,
+    /// When one was last seen.
+    pub seen: Seen,
+}
+
+/// Makes DNs of what the log has: unescaped, and cut at a bound.
+#[derive(Debug, Default)]
+struct Dns {
+    escape: Escape,
+    cut: u64,
+    seed_hash: Option<Seed>,
+    last_issuers: Vec<Arc<[u8]>>,
+}
+
+impl Dns {
+    fn text(&mut self, dn: Option<&[u8]>) -> Arc<[u8]> {
+        let Some(dn) = dn else { return Arc::from([]) };
+        let dn = self.escape.undo(dn);
+        let bounded = match (dn.get(..DN_BYTES_MAX), &self.seed_hash) {
+            (Some(head), Some(seed)) if dn.len() > DN_BYTES_MAX => {
+                self.cut += 1;
+                let rest = seed.hash(dn.get(DN_BYTES_MAX..).unwrap_or_default());
+                std::borrow::Cow::Owned([head, format!("...{rest:016x}").as_bytes()].concat())
+            }
+            _ => dn,
+        };
+        Arc::from(&*bounded)
+    }
+
+    /// Certificates of few issuers come in turns; a short memory shares nearly all of the names.
+    fn issuer(&mut self, dn: Option<&[u8]>) -> Arc<[u8]> {
+        let dn = self.text(dn);
+        if let Some(known) = self.last_issuers.iter().find(|known| ***known == *dn) {
+            return Arc::clone(known);
+        }
+        if self.last_issuers.len() >= SHARED_ISSUERS_MAX {
+            self.last_issuers.remove(0);
+        }
+        self.last_issuers.push(Arc::clone(&dn));
+        dn
+    }
+}
+
+/// Issuers remembered to be shared.
+const SHARED_ISSUERS_MAX: usize = 16;
+
+/// All certificates.
+#[derive(Debug)]
+pub struct Certificates {
+    seed: Seed,
+    verified: Table<CertificateKey, CertificateUse>,
+    claimed: Table<CertificateKey, CertificateUse>,
+    departed: HashMap<Arc<[u8]>, Departed, RandomState>,
+    dns: Dns,
+}
+
+impl Certificates {
+    /// Empty tables.
+    pub fn new(seed: Seed) -> Certificates {
+        Certificates {
+            verified: Table::new(VERIFIED_CERTIFICATES),
+            claimed: Table::new(CLAIMED_CERTIFICATES),
+            departed: HashMap::default(),
+            dns: Dns { seed_hash: Some(seed.clone()), ..Dns::default() },
+            seed,
+        }
+    }
+
+    /// Counts an event under its certificate, and says which one that is.
+    pub fn record(
+        &mut self,
+        event: &Event<'_>,
+        route: RouteId,
+        address: Option<u64>,
+        limits: &mut LimitHits,
+    ) -> Option<CertificateKey> {
+        let certificate = event.certificate?;
+        let key = CertificateKey::of(&certificate, &self.seed)?;
+        let proven = certificate.proven;
+        let mut change =
+            |entry: &mut CertificateUse| ((), entry.record(event, route, proven, address));
+        if self.verified.change(&key, &mut change).is_none() {
+            if proven {
+                self.prove(&key);
+            } else if self.claimed.change(&key, &mut change).is_some() {
+                self.evict(limits);
+                return Some(key);
+            }
+            let table = if proven { &mut self.verified } else { &mut self.claimed };
+            if table.peek(&key).is_none() {
+                self.dns.escape = event.escape;
+                let entry = CertificateUse::new(&certificate, &mut self.dns);
+                let owned = entry.owned_bytes();
+                table.add(key, entry, owned);
+            }
+            table.change(&key, change);
+            limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
+        }
+        self.evict(limits);
+        Some(key)
+    }
+
+    /// Moves a certificate that has just verified to the known ones.
+    fn prove(&mut self, key: &CertificateKey) {
+        if let Some(entry) = self.claimed.remove(key, CertificateUse::owned_bytes) {
+            let owned = entry.owned_bytes();
+            self.verified.add(*key, entry, owned);
+        }
+    }
+
+    fn evict(&mut self, limits: &mut LimitHits) {
+        for (table, limit) in [
+            (&mut self.verified, Limit::VerifiedCertificates),
+            (&mut self.claimed, Limit::ClaimedCertificates),
+        ] {
+            while let Some((_, entry)) = table.evict(|_, entry| entry.owned_bytes()) {
+                limits.hit(limit);
+                depart(&mut self.departed, &entry, limits);
+            }
+        }
+    }
+
+    /// Adds all of `other`, whose routes are numbered by `routes` here.
+    pub fn merge(&mut self, other: &Certificates, routes: &[RouteId], limits: &mut LimitHits) {
+        // The least recently seen first, so that the order of leaving is kept.
+        for (key, theirs) in other.claimed.iter().rev().chain(other.verified.iter().rev()) {
+            let mut change = |mine: &mut CertificateUse| ((), mine.merge(theirs, routes));
+            if theirs.is_proven() {
+                self.prove(key);
+            }
+            if self.verified.change(key, &mut change).is_none()
+                && self.claimed.change(key, &mut change).is_none()
+            {
+                let mut entry = CertificateUse::empty();
+                entry.merge(theirs, routes);
+                let owned = entry.owned_bytes();
+                let proven = theirs.is_proven();
+                let table = if proven { &mut self.verified } else { &mut self.claimed };
+                table.add(*key, entry, owned);
+            }
+            self.evict(limits);
+        }
+        for (issuer, theirs) in &other.departed {
+            let mine = departed_entry(&mut self.departed, issuer, limits);
+            mine.requests += theirs.requests;
+            mine.denials += theirs.denials;
+            mine.certificates += theirs.certificates;
+            mine.seen.merge(&theirs.seen);
+        }
+    }
+
+    /// Every certificate still in a table.
+    pub fn iter(&self) -> impl Iterator<Item = (&CertificateKey, &CertificateUse)> {
+        self.verified.iter().chain(self.claimed.iter())
+    }
+
+    /// The certificate of a key.
+    pub fn find(&self, key: &CertificateKey) -> Option<&CertificateUse> {
+        self.verified.peek(key).or_else(|| self.claimed.peek(key))
+    }
+
+    /// What has left the tables, by issuer.
+    pub fn departed(&self) -> impl Iterator<Item = (&[u8], &Departed)> {
+        self.departed.iter().map(|(issuer, departed)| (&**issuer, departed))
+    }
+}
+
+type DepartedIssuers = HashMap<Arc<[u8]>, Departed, RandomState>;
+
+fn depart(departed: &mut DepartedIssuers, entry: &CertificateUse, limits: &mut LimitHits) {
+    let issuer = departed_entry(departed, &entry.issuer_dn, limits);
+    issuer.requests += entry.verdicts.requests();
+    issuer.denials += entry.verdicts.denials();
+    issuer.certificates += 1;
+    issuer.seen.merge(&entry.seen);
+}
+
+fn departed_entry<'a>(
+    departed: &'a mut DepartedIssuers,
+    issuer: &Arc<[u8]>,
+    limits: &mut LimitHits,
+) -> &'a mut Departed {
+    let full = departed.len() >= DEPARTED_ISSUERS_MAX && !departed.contains_key(issuer);
+    limits.hit_if(full, Limit::Issuers);
+    let issuer = if full { Arc::from(super::counts::OTHER_NAME) } else { Arc::clone(issuer) };
+    departed.entry(issuer).or_default()
+}

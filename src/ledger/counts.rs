@@ -1,0 +1,213 @@
+//! Small counters: by verdict, by reason, by name, and when something was seen.
+
+use gatelog_parsers::time_stamp::UnixMillis;
+
+use crate::event::reason::Reason;
+use crate::event::verdict::Verdict;
+use crate::limits::WORD_BYTES_MAX;
+
+/// Requests by verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerdictCounts([u64; Verdict::COUNT]);
+
+impl VerdictCounts {
+    /// Counts one.
+    pub fn add(&mut self, verdict: Verdict) {
+        if let Some(count) = self.0.get_mut(verdict.index()) {
+            *count += 1;
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &VerdictCounts) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
+    }
+
+    /// How many had this verdict.
+    pub fn of(&self, verdict: Verdict) -> u64 {
+        self.0.get(verdict.index()).copied().unwrap_or(0)
+    }
+
+    /// Each verdict and its count, zeros included.
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        Verdict::ALL.into_iter().zip(self.0)
+    }
+
+    fn sum(&self, test: fn(Verdict) -> bool) -> u64 {
+        self.iter().filter(|(verdict, _)| test(*verdict)).map(|(_, count)| count).sum()
+    }
+
+    /// All of them.
+    pub fn requests(&self) -> u64 {
+        self.sum(|_| true)
+    }
+
+    /// Those over TLS, which ratios are taken of.
+    pub fn tls_requests(&self) -> u64 {
+        self.sum(|verdict| verdict != Verdict::NotTls)
+    }
+
+    /// Rejected, missing and forbidden.
+    pub fn denials(&self) -> u64 {
+        self.sum(Verdict::is_denial)
+    }
+
+    /// Rejected, missing and failed open.
+    pub fn failures(&self) -> u64 {
+        self.sum(Verdict::is_failure)
+    }
+}
+
+/// Requests by reason; few of them occur, so a short list serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReasonCounts(Vec<(Reason, u64)>);
+
+impl ReasonCounts {
+    /// Adds `count` and returns by how many bytes the list grew.
+    pub fn add(&mut self, reason: Reason, count: u64) -> usize {
+        match self.0.binary_search_by_key(&reason, |(known, _)| *known) {
+            Ok(place) => {
+                if let Some((_, sum)) = self.0.get_mut(place) {
+                    *sum += count;
+                }
+                0
+            }
+            Err(place) => {
+                self.0.insert(place, (reason, count));
+                size_of::<(Reason, u64)>()
+            }
+        }
+    }
+
+    /// Adds all of `other` and returns by how many bytes the list grew.
+    pub fn merge(&mut self, other: &ReasonCounts) -> usize {
+        other.0.iter().map(|(reason, count)| self.add(*reason, *count)).sum()
+    }
+
+    /// Each reason that occurred and its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// How often this one occurred.
+    pub fn of(&self, reason: Reason) -> u64 {
+        self.iter().filter(|(known, _)| *known == reason).map(|(_, count)| count).sum()
+    }
+
+    /// The most frequent one, the first by name of several.
+    pub fn main(&self) -> Option<(Reason, u64)> {
+        self.iter().max_by_key(|(reason, count)| (*count, std::cmp::Reverse(reason.as_str())))
+    }
+}
+
+/// The first and the last time of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Milliseconds since 1970.
+    pub first: Option<UnixMillis>,
+    /// Milliseconds since 1970.
+    pub last: Option<UnixMillis>,
+}
+
+impl Seen {
+    /// Takes a time in.
+    pub fn add(&mut self, time: Option<UnixMillis>) {
+        self.merge(&Seen { first: time, last: time });
+    }
+
+    /// Takes in both of `other`.
+    pub fn merge(&mut self, other: &Seen) {
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// Something counted by a short name that nginx, not the client, chooses; bounded, and beyond the
+/// bound under `other`.
+#[derive(Clone, Debug)]
+pub struct Named<V> {
+    entries: Vec<(Box<[u8]>, V)>,
+    /// Where the last one was found; the next is likely to be the same.
+    last: usize,
+}
+
+impl<V> Default for Named<V> {
+    fn default() -> Self {
+        Named { entries: Vec::new(), last: 0 }
+    }
+}
+
+/// The name of what is beyond a bound.
+pub const OTHER_NAME: &[u8] = b"other";
+
+impl<V: Default> Named<V> {
+    /// Changes the entry of `name`; returns whether it stands for `other`, because there are `most`
+    /// already.
+    pub fn change(&mut self, name: &[u8], most: usize, change: impl FnOnce(&mut V)) -> bool {
+        let name = name.get(..WORD_BYTES_MAX).unwrap_or(name);
+        let is_last = self.entries.get(self.last).is_some_and(|(known, _)| **known == *name);
+        if !is_last {
+            self.last = self.place(name, most);
+        }
+        if let Some((_, value)) = self.entries.get_mut(self.last) {
+            change(value);
+        }
+        self.last >= most
+    }
+
+    fn place(&mut self, name: &[u8], most: usize) -> usize {
+        if let Some(place) = self.entries.iter().position(|(known, _)| **known == *name) {
+            return place;
+        }
+        let name = if self.entries.len() < most { name } else { OTHER_NAME };
+        let place = self.entries.iter().position(|(known, _)| **known == *name);
+        place.unwrap_or_else(|| {
+            self.entries.push((name.into(), V::default()));
+            self.entries.len() - 1
+        })
+    }
+
+    /// Every name and its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &V)> {
+        self.entries.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_is_bounded() {
+        let mut named: Named<u64> = Named::default();
+        for (name, full) in [("a", false), ("b", false), ("a", false), ("c", true), ("d", true)] {
+            assert_eq!(named.change(name.as_bytes(), 2, |count| *count += 1), full, "{name}");
+        }
+        let found: Vec<_> = named.iter().map(|(name, count)| (name, *count)).collect();
+        assert_eq!(found, [(&b"a"[..], 2), (b"b", 1), (b"other", 2)]);
+    }
+
+    #[test]
+    fn reasons_stay_sorted_and_tell_the_main_one() {
+        let mut reasons = ReasonCounts::default();
+        assert!(reasons.add(Reason::CertRevoked, 1) > 0);
+        assert!(reasons.add(Reason::CertHasExpired, 1) > 0);
+        assert_eq!(reasons.main(), Some((Reason::CertHasExpired, 1)));
+        assert_eq!(reasons.add(Reason::CertRevoked, 4), 0);
+        assert_eq!(reasons.main(), Some((Reason::CertRevoked, 5)));
+        assert_eq!(reasons.of(Reason::NoCertificate), 0);
+    }
+
+    #[test]
+    fn seen() {
+        let mut seen = Seen::default();
+        seen.add(None);
+        assert_eq!(seen, Seen::default());
+        seen.add(Some(5));
+        seen.add(Some(3));
+        seen.add(None);
+        assert_eq!(seen, Seen { first: Some(3), last: Some(5) });
+    }
+}

@@ -1,0 +1,84 @@
+//! How often each bound was hit.
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $limit:ident $name:literal,)*) => {
+        /// A bound that lines can hit.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Limit { $($(#[$doc])* $limit,)* }
+
+        impl Limit {
+            /// Every bound, in the order of the enum.
+            pub const ALL: [Limit; [$($name),*].len()] = [$(Limit::$limit),*];
+
+            /// The name in labels and JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Limit::$limit => $name,)* }
+            }
+        }
+    };
+}
+
+limits! {
+    /// A line was cut.
+    LineBytes "line_bytes",
+    /// A line of `parse` would have been too long and was cut.
+    OutputBytes "output_bytes",
+    /// A new route was counted as `other`: there are as many as there may be.
+    Routes "routes",
+    /// A new route was counted as `other`: refused requests had made their share.
+    RoutesOfRefused "routes_of_refused",
+    /// A route was cut.
+    RouteBytes "route_bytes",
+    /// An upstream was counted as `other`.
+    Upstreams "upstreams",
+    /// A TLS version and cipher were counted as `other`.
+    TlsCiphers "tls_ciphers",
+    /// A certificate that verified left its table.
+    VerifiedCertificates "verified_certificates",
+    /// A certificate that never verified left its table.
+    ClaimedCertificates "claimed_certificates",
+    /// An address left its table.
+    Addresses "addresses",
+    /// A DN was cut and its rest replaced by a hash.
+    DnBytes "dn_bytes",
+    /// An issuer was counted as `other`.
+    Issuers "issuers",
+    /// A refused certificate was not counted in the last hour's list.
+    RefusedCertificates "refused_certificates",
+}
+
+/// Counts of all bounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitHits([u64; Limit::ALL.len()]);
+
+impl LimitHits {
+    /// Counts one hit.
+    pub fn hit(&mut self, limit: Limit) {
+        self.add(limit, 1);
+    }
+
+    /// Counts one hit if it was one.
+    pub fn hit_if(&mut self, is_hit: bool, limit: Limit) {
+        self.add(limit, is_hit.into());
+    }
+
+    /// Counts several.
+    pub fn add(&mut self, limit: Limit, hits: u64) {
+        if let Some(count) = self.0.get_mut(usize::from(limit as u8)) {
+            *count += hits;
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &LimitHits) {
+        for (limit, hits) in other.iter() {
+            self.add(limit, hits);
+        }
+    }
+
+    /// Each bound and how often it was hit, zeros included.
+    pub fn iter(&self) -> impl Iterator<Item = (Limit, u64)> {
+        Limit::ALL.into_iter().zip(self.0)
+    }
+}

@@ -1,0 +1,291 @@
+//! The counts of each server and route, and the way from a raw path to its route.
+
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::RandomState;
+use hashbrown::{Equivalent, HashMap};
+use lru::LruCache;
+
+use super::counts::{Named, ReasonCounts, VerdictCounts};
+use super::limit_hits::{Limit, LimitHits};
+use crate::event::Event;
+use crate::event::judge::Target;
+use crate::event::route::{MALFORMED, NOT_LOGGED, OTHER, Router};
+use crate::event::verdict::Verdict;
+use crate::limits::{
+    NAMES_PER_ROUTE_MAX, ROUTE_CACHE_ENTRIES_MAX, ROUTE_CACHE_KEY_BYTES_MAX, ROUTES_REFUSED_SHARE,
+};
+
+/// A route's place in its ledger; the same route has another one in another ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RouteId(u32);
+
+impl RouteId {
+    /// Its place in a list over all routes.
+    pub fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// What happened on a route of a server.
+#[derive(Clone, Debug, Default)]
+pub struct RouteUse {
+    /// The server's name, safe to show.
+    pub server: Box<str>,
+    /// The route, safe to show.
+    pub route: Box<str>,
+    /// Its requests.
+    pub verdicts: VerdictCounts,
+    /// Why they failed or were forbidden.
+    pub reasons: ReasonCounts,
+    /// Its connections, by the verdict of their first request.
+    pub connections: VerdictCounts,
+    /// Requests by the upstreams that were contacted.
+    pub upstreams: Named<VerdictCounts>,
+}
+
+impl RouteUse {
+    /// Whether nothing but refusals has been seen.
+    fn is_refused_only(&self) -> bool {
+        self.verdicts.denials() == self.verdicts.requests()
+    }
+}
+
+/// All routes of all servers.
+#[derive(Debug)]
+pub struct Routes {
+    routes_max: usize,
+    routes: Vec<RouteUse>,
+    by_name: HashMap<NameKey, RouteId, RandomState>,
+    /// How many routes only refused requests have made, of those that count against the bound.
+    refused_only: usize,
+    /// How many routes there are without the `other` of each server.
+    bounded: usize,
+    cache: LruCache<Box<[u8]>, RouteId, RandomState>,
+    cache_key: Vec<u8>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct NameKey {
+    server: Box<str>,
+    route: Box<str>,
+}
+
+/// The same, borrowed.
+#[derive(Hash)]
+struct NameRef<'a> {
+    server: &'a str,
+    route: &'a str,
+}
+
+impl Equivalent<NameKey> for NameRef<'_> {
+    fn equivalent(&self, key: &NameKey) -> bool {
+        self.route == &*key.route && self.server == &*key.server
+    }
+}
+
+impl Routes {
+    /// A table of at most `routes_max` routes and one `other` for each server.
+    pub fn new(routes_max: usize) -> Routes {
+        let most = std::num::NonZeroUsize::new(ROUTE_CACHE_ENTRIES_MAX);
+        let most = most.unwrap_or(std::num::NonZeroUsize::MIN);
+        Routes {
+            routes_max,
+            routes: Vec::new(),
+            by_name: HashMap::default(),
+            refused_only: 0,
+            bounded: 0,
+            cache: LruCache::with_hasher(most, RandomState::default()),
+            cache_key: Vec::new(),
+        }
+    }
+
+    /// Every route, in the order in which they were first seen.
+    pub fn iter(&self) -> impl Iterator<Item = (RouteId, &RouteUse)> {
+        (0u32..).map(RouteId).zip(&self.routes)
+    }
+
+    /// Forgets which raw path belongs to which route: the patterns have changed.
+    pub fn forget_paths(&mut self) {
+        self.cache.clear();
+    }
+
+    /// Sets another bound; what is counted stays.
+    pub fn set_max(&mut self, routes_max: usize) {
+        self.routes_max = routes_max;
+    }
+
+    /// Counts an event under its route.
+    pub fn record(
+        &mut self,
+        event: &Event<'_>,
+        router: &Router,
+        limits: &mut LimitHits,
+    ) -> RouteId {
+        let id = self.find(event, router, limits);
+        let was_refused_only = self.is_refused_only(id);
+        if let Some(route) = self.routes.get_mut(id.index()) {
+            route.verdicts.add(event.verdict);
+            if let Some(reason) = event.reason {
+                route.reasons.add(reason, 1);
+            }
+            if event.first_of_connection == Some(true) {
+                route.connections.add(event.verdict);
+            }
+            if let Some(addr) = event.upstream_addr {
+                count_upstreams(route, addr, event.verdict, limits);
+            }
+        }
+        if was_refused_only && !self.is_refused_only(id) {
+            self.refused_only = self.refused_only.saturating_sub(1);
+        }
+        id
+    }
+
+    fn is_refused_only(&self, id: RouteId) -> bool {
+        let route = self.routes.get(id.index());
+        route.is_some_and(|route| &*route.route != OTHER && route.is_refused_only())
+    }
+
+    fn find(&mut self, event: &Event<'_>, router: &Router, limits: &mut LimitHits) -> RouteId {
+        let refused = event.verdict.is_denial();
+        let (Target::Path(path) | Target::Named(path)) = event.target else {
+            let name = if event.target == Target::Malformed { MALFORMED } else { NOT_LOGGED };
+            return self.find_name(event.server, name, refused, limits);
+        };
+        // What an escape stands for depends on the log's escaping, so such paths are worked out.
+        let fits = path.len() <= ROUTE_CACHE_KEY_BYTES_MAX && memchr::memchr(b'\\', path).is_none();
+        if fits {
+            self.cache_key.clear();
+            self.cache_key.extend_from_slice(event.server.as_bytes());
+            self.cache_key.push(if matches!(event.target, Target::Named(_)) { 1 } else { 0 });
+            self.cache_key.extend_from_slice(path);
+            if let Some(id) = self.cache.get(self.cache_key.as_slice()) {
+                return *id;
+            }
+        }
+        let undone = event.escape.undo(path);
+        let id = if matches!(event.target, Target::Named(_)) {
+            let name = crate::escape::escape_text(&undone);
+            self.find_name(event.server, &name, refused, limits)
+        } else {
+            let (route, cut) = router.route(&undone);
+            if cut {
+                limits.hit(Limit::RouteBytes);
+            }
+            self.find_name(event.server, &route, refused, limits)
+        };
+        // A path under `other` may get a route of its own once it is let in.
+        let is_other = self.routes.get(id.index()).is_some_and(|route| &*route.route == OTHER);
+        if fits && !is_other {
+            self.cache.put(self.cache_key.as_slice().into(), id);
+        }
+        id
+    }
+
+    fn find_name(
+        &mut self,
+        server: &str,
+        route: &str,
+        refused: bool,
+        limits: &mut LimitHits,
+    ) -> RouteId {
+        if let Some(id) = self.by_name.get(&NameRef { server, route }) {
+            return *id;
+        }
+        let for_refused = (self.routes_max / ROUTES_REFUSED_SHARE).max(1);
+        let limit = if route == OTHER {
+            None
+        } else if self.bounded >= self.routes_max {
+            Some(Limit::Routes)
+        } else if refused && self.refused_only >= for_refused {
+            Some(Limit::RoutesOfRefused)
+        } else {
+            None
+        };
+        match limit {
+            None => self.add(server, route, refused),
+            Some(limit) => {
+                limits.hit(limit);
+                match self.by_name.get(&NameRef { server, route: OTHER }) {
+                    Some(id) => *id,
+                    None => self.add(server, OTHER, refused),
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, server: &str, route: &str, refused: bool) -> RouteId {
+        let id = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
+        let key = NameKey { server: server.into(), route: route.into() };
+        let (server, route) = (key.server.clone(), key.route.clone());
+        if &*route != OTHER {
+            self.bounded += 1;
+            self.refused_only += usize::from(refused);
+        }
+        self.routes.push(RouteUse { server, route, ..RouteUse::default() });
+        self.by_name.insert(key, id);
+        id
+    }
+
+    /// Adds all of `other`; returns for each of its routes which one it is here.
+    pub fn merge(&mut self, other: &Routes, limits: &mut LimitHits) -> Vec<RouteId> {
+        let merge_one = |theirs: &RouteUse| {
+            let refused = theirs.is_refused_only();
+            let id = self.find_name(&theirs.server, &theirs.route, refused, limits);
+            let was_refused_only = self.is_refused_only(id);
+            if let Some(mine) = self.routes.get_mut(id.index()) {
+                mine.verdicts.merge(&theirs.verdicts);
+                mine.reasons.merge(&theirs.reasons);
+                mine.connections.merge(&theirs.connections);
+                for (name, counts) in theirs.upstreams.iter() {
+                    let add = |mine: &mut VerdictCounts| mine.merge(counts);
+                    let full = mine.upstreams.change(name, NAMES_PER_ROUTE_MAX, add);
+                    limits.hit_if(full, Limit::Upstreams);
+                }
+            }
+            if was_refused_only && !self.is_refused_only(id) {
+                self.refused_only = self.refused_only.saturating_sub(1);
+            }
+            id
+        };
+        other.routes.iter().map(merge_one).collect()
+    }
+}
+
+/// Counts a request under each upstream that was contacted for it, once.
+fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: &mut LimitHits) {
+    let mut count = |addr: &[u8]| {
+        let full = route.upstreams.change(addr, NAMES_PER_ROUTE_MAX, |counts| counts.add(verdict));
+        limits.hit_if(full, Limit::Upstreams);
+    };
+    if memchr::memchr(b' ', addr).is_none() {
+        return count(addr);
+    }
+    let contacted = || gatelog_parsers::variable::upstream_list(addr).filter(|one| *one != b"-");
+    for (index, one) in contacted().enumerate() {
+        if contacted().take(index).all(|earlier| earlier != one) {
+            count(one);
+        }
+    }
+}
+
+/// Keeps the map's hasher in use for lookups by [`NameRef`].
+#[cfg(test)]
+fn hash_of<T: Hash>(state: &RandomState, value: &T) -> u64 {
+    state.hash_one(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_borrowed_name_hashes_like_its_key() {
+        let state = RandomState::default();
+        let key = NameKey { server: "a".into(), route: "/b".into() };
+        let name = NameRef { server: "a", route: "/b" };
+        assert_eq!(hash_of(&state, &key), hash_of(&state, &name));
+        assert!(name.equivalent(&key));
+    }
+}
