@@ -1,13 +1,15 @@
 //! One nginx configuration file: its bytes in, a tree of directives out.
 //!
-//! Follows `ngx_conf_read_token` of nginx 1.31 (`src/core/ngx_conf_file.c`), the same since 1.11 in all that
-//! shows here. Owns words, comments, quotes, escapes and blocks, and where each of them stands. What a
-//! directive means, which one may stand where, and `include` belong to whoever reads the tree.
+//! Follows `ngx_conf_read_token` of nginx 1.31 (`src/core/ngx_conf_file.c`), the same since 1.11 in
+//! all that shows here. Owns words, comments, quotes, escapes and blocks, and where each of them
+//! stands. What a directive means, which one may stand where, and `include` belong to whoever reads
+//! the tree.
 //!
-//! Kept on purpose where nginx is stricter: a byte order mark at the start is skipped (nginx takes it for
-//! part of the first name and refuses it), and a word or comment may be longer than nginx's buffer of 4,096
-//! bytes. The block of a directive whose name ends in `_by_lua_block` is Lua (lua-nginx-module, `conf.lua`
-//! rules): it is skipped up to its closing brace, and its tree is empty.
+//! Kept on purpose where nginx is stricter: a byte order mark at the start is skipped (nginx takes
+//! it for part of the first name and refuses it), and a word or comment may be longer than nginx's
+//! buffer of 4,096 bytes. The block of a directive whose name ends in `_by_lua_block` is Lua
+//! (lua-nginx-module, `conf.lua` rules): it is skipped up to its closing brace, and its tree is
+//! empty.
 
 mod error;
 mod lua;
@@ -20,15 +22,16 @@ use nom::combinator::{recognize, value};
 use nom::multi::{many0_count, many1_count};
 use nom::{IResult, Parser};
 
-/// Longest file that is parsed, in bytes. Files of a million lines belong into `geo` and `map` blocks, which
-/// gatelog does not open.
+/// Longest file that is parsed, in bytes. Files of a million lines belong into `geo` and `map`
+/// blocks, which gatelog does not open.
 pub const CONF_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Most names and arguments in one file. Each costs at most about 100 bytes beside its text, so a tree stays
-/// below 40 MiB.
+/// Most names and arguments in one file. Each costs at most about 100 bytes beside its text, so a
+/// tree stays below 40 MiB.
 pub const CONF_WORDS_MAX: usize = 400_000;
 
-/// Most blocks inside each other. Real files stay below 8; the tree is dropped by recursion as deep as this.
+/// Most blocks inside each other. Real files stay below 8; the tree is dropped by recursion as deep
+/// as this.
 pub const BLOCK_DEPTH_MAX: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -46,14 +49,16 @@ pub struct Directive {
     pub line: u32,
     /// Column of the name's first byte, in bytes, from 1.
     pub column: u32,
-    /// What stands between the braces; `None` where a `;` ends the directive, empty for a block of Lua.
+    /// What stands between the braces; `None` where a `;` ends the directive, empty for a block of
+    /// Lua.
     pub block: Option<Vec<Directive>>,
 }
 
 /// A word after the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Argument {
-    /// The word without its quotes; `\"`, `\'`, `\\`, `\t`, `\r` and `\n` are undone, any other backslash stays.
+    /// The word without its quotes; `\"`, `\'`, `\\`, `\t`, `\r` and `\n` are undone, any other
+    /// backslash stays.
     pub text: Vec<u8>,
     /// Line of the first byte, a quote included, from 1.
     pub line: u32,
@@ -112,7 +117,8 @@ pub fn parse(input: &[u8]) -> Result<Vec<Directive>, ConfError> {
     }
 }
 
-/// What one round of reading words comes to; braces are told apart by the caller, who has the stack.
+/// What one round of reading words comes to; braces are told apart by the caller, who has the
+/// stack.
 enum Statement {
     Simple(Directive),
     Block(Directive),
@@ -163,7 +169,8 @@ fn take_directive(directive: &mut Directive) -> Directive {
     std::mem::replace(directive, empty)
 }
 
-/// Where reading stands. `line` and `column` are those of the token read last, `rest` begins after it.
+/// Where reading stands. `line` and `column` are those of the token read last, `rest` begins after
+/// it.
 struct Cursor<'a> {
     rest: &'a [u8],
     line: u32,
@@ -296,8 +303,8 @@ fn token(input: &[u8]) -> Parsed<'_, Token<'_>> {
     }
 }
 
-/// An unquoted word: up to a space, `;` or `{`. Quotes, `#` and `}` after its first byte are part of it, and
-/// so is a `{` right behind a `$`.
+/// An unquoted word: up to a space, `;` or `{`. Quotes, `#` and `}` after its first byte are part
+/// of it, and so is a `{` right behind a `$`.
 fn bare(input: &[u8]) -> Parsed<'_, Token<'_>> {
     let variable = recognize((tag("$"), take_while(|byte| byte == b'{')));
     let (rest, raw) =
@@ -305,7 +312,8 @@ fn bare(input: &[u8]) -> Parsed<'_, Token<'_>> {
     Ok((rest, Token::Word { raw, quoted: false }))
 }
 
-/// A quoted word; `special` is the quote and the backslash. nginx wants a space, `;`, `{` or `)` behind it.
+/// A quoted word; `special` is the quote and the backslash. nginx wants a space, `;`, `{` or `)`
+/// behind it.
 fn quoted<'a>(input: &'a [u8], quote: &str, special: &str) -> Parsed<'a, Token<'a>> {
     let (inside, _) = tag(quote).parse(input)?;
     let (end, raw) = recognize(many0_count(alt((is_not(special), escape)))).parse(inside)?;
@@ -330,7 +338,8 @@ fn refuse<'a, T>(at: &'a [u8], kind: ConfErrorKind) -> Parsed<'a, T> {
     Err(nom::Err::Failure(Refused { at, kind }))
 }
 
-/// Undoes the six escapes that nginx undoes. Others keep their backslash, as regular expressions need it.
+/// Undoes the six escapes that nginx undoes. Others keep their backslash, as regular expressions
+/// need it.
 fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     let mut rest = raw;

@@ -1,5 +1,5 @@
-//! Why a configuration file is refused, and where. Owns the words of these errors; the file's name is added by
-//! whoever opened it.
+//! Why a configuration file is refused, and where. Owns the words of these errors; the file's name
+//! is added by whoever opened it.
 
 use std::fmt;
 

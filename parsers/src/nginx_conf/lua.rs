@@ -1,10 +1,11 @@
-//! The end of a block of Lua, as lua-nginx-module finds it (`ngx_http_lua_conf_lua_block_parse`): braces are
-//! counted outside strings (`'...'`, `"..."`, `[==[...]==]`) and comments (`--...`, `--[[...]]`). Nothing of
-//! the Lua is kept.
+//! The end of a block of Lua, as lua-nginx-module finds it (`ngx_http_lua_conf_lua_block_parse`):
+//! braces are counted outside strings (`'...'`, `"..."`, `[==[...]==]`) and comments (`--...`,
+//! `--[[...]]`). Nothing of the Lua is kept.
 
 use memchr::memmem;
 
-/// What follows the `}` that closes the block whose `{` has just been read; `None` when the input ends first.
+/// What follows the `}` that closes the block whose `{` has just been read; `None` when the input
+/// ends first.
 pub(super) fn after_block(input: &[u8]) -> Option<&[u8]> {
     let mut depth = 1_usize;
     let mut rest = input;
@@ -49,7 +50,8 @@ fn after_comment(input: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// What follows a long bracket that begins here: `None` when none does, `Some(None)` when it does not end.
+/// What follows a long bracket that begins here: `None` when none does, `Some(None)` when it does
+/// not end.
 fn after_long_bracket(input: &[u8]) -> Option<Option<&[u8]>> {
     let inside = input.strip_prefix(b"[")?;
     let level = inside.iter().take_while(|&&byte| byte == b'=').count();
