@@ -1,8 +1,8 @@
 //! gatelog
-
 pub mod config;
 pub mod diagnostic;
 pub mod escape;
 pub mod event;
 pub mod ledger;
 pub mod limits;
+pub mod nginx;

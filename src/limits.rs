@@ -110,3 +110,25 @@ const _: () = assert!(
 const _: () = assert!(ROUTES_DEFAULT <= ROUTES_MAX);
 const _: () = assert!(ROUTE_PATTERNS_MAX <= ROUTES_MAX);
 const _: () = assert!(LATENESS_DEFAULT.as_secs() <= LATENESS_MAX.as_secs());
+
+use gatelog_parsers::nginx_conf::CONF_BYTES_MAX;
+
+/// Deepest chain of nginx configuration files that include each other, the main file counted.
+pub const NGINX_CONF_INCLUDE_DEPTH_MAX: usize = 16;
+
+/// Most nginx configuration files read for one main file; a file included twice counts twice.
+pub const NGINX_CONF_FILES_MAX: usize = 4096;
+
+/// Most bytes of nginx configuration read for one main file, all its files together.
+pub const NGINX_CONF_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most formats, servers, names, ports, logs, error pages and gates kept of one nginx
+/// configuration. Each server inherits its own copy, so that this and not the bytes read bounds the
+/// memory: about 20 MiB.
+pub const NGINX_CONF_RECORDS_MAX: usize = 100_000;
+
+/// Most problems reported for one nginx configuration; the last one says that there are more.
+pub const NGINX_CONF_PROBLEMS_MAX: usize = 100;
+
+// The main file alone never meets the bound on all files together.
+const _: () = assert!(CONF_BYTES_MAX <= NGINX_CONF_BYTES_MAX);
