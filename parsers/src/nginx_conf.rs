@@ -1,15 +1,14 @@
 //! One nginx configuration file: its bytes in, a tree of directives out.
 //!
-//! Follows `ngx_conf_read_token` of nginx 1.31 (`src/core/ngx_conf_file.c`), the same since 1.11 in
-//! all that shows here. Owns words, comments, quotes, escapes and blocks, and where each of them
-//! stands. What a directive means, which one may stand where, and `include` belong to whoever reads
-//! the tree.
+//! Follows `ngx_conf_read_token` of nginx 1.31 (`src/core/ngx_conf_file.c`); `nginx -t` of 1.22.1
+//! takes and refuses the same. Owns words, comments, quotes, escapes and blocks, and where each of
+//! them stands. What a directive means, which one may stand where, and `include` belong to whoever
+//! reads the tree.
 //!
 //! Kept on purpose where nginx is stricter: a byte order mark at the start is skipped (nginx takes
 //! it for part of the first name and refuses it), and a word or comment may be longer than nginx's
 //! buffer of 4,096 bytes. The block of a directive whose name ends in `_by_lua_block` is Lua
-//! (lua-nginx-module, `conf.lua` rules): it is skipped up to its closing brace, and its tree is
-//! empty.
+//! (lua-nginx-module): it is skipped up to its closing brace, and its tree is empty.
 
 mod error;
 mod lua;
