@@ -6,3 +6,5 @@ pub mod event;
 pub mod ledger;
 pub mod limits;
 pub mod nginx;
+pub mod http;
+pub mod limits;

@@ -132,3 +132,59 @@ pub const NGINX_CONF_PROBLEMS_MAX: usize = 100;
 
 // The main file alone never meets the bound on all files together.
 const _: () = assert!(CONF_BYTES_MAX <= NGINX_CONF_BYTES_MAX);
+
+// ---- http ----
+
+/// Connections one listener holds at once. Below the usual soft limit of 1,024 open files with
+/// room for logs and state, and well above 500 idle ones. At the cap the connection that has
+/// waited longest is closed for the new one.
+pub const HTTP_CONNECTIONS_MAX: usize = 768;
+
+/// Longest request line and headers together; more is answered with 431. A scrape needs some
+/// hundred bytes, a browser a few thousand. It is also hyper's buffer for each connection: with
+/// 16 KiB, 768 unfinished heads were measured to take 22 MiB, for buffers grow in steps.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest request body read and thrown away so that the answer can be seen; more is answered with
+/// 413 and the connection closed. No path reads a body.
+pub const HTTP_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Time from the first byte of a request (or from the start of the connection) to the end of its
+/// headers, in total, however they drip.
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time a kept-alive connection may stay without a byte between two requests. Longer than the
+/// usual scrape interval of one minute, so that a scraper keeps its connection.
+pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Time within which a request body must have arrived.
+pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time within which a page must be ready; afterwards the answer is 503. Half of Prometheus'
+/// default `scrape_timeout`.
+pub const HTTP_PAGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time from the end of a request's headers until the client has taken the last byte of its
+/// answer; a client that reads more slowly is cut off.
+pub const HTTP_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time that running answers get to finish when the agent stops.
+pub const HTTP_SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// Pages of `/metrics` being made or sent at once on one listener; another request waits for
+/// `HTTP_PAGE_TIMEOUT` and then gets 503. It bounds what slow readers can keep in memory.
+pub const HTTP_METRICS_ANSWERS_MAX: usize = 8;
+
+/// First wait after an `accept` that failed for want of descriptors or memory; it doubles.
+pub const HTTP_ACCEPT_BACKOFF_MIN: Duration = Duration::from_millis(50);
+
+/// Longest wait between two attempts to accept.
+pub const HTTP_ACCEPT_BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+const _: () = assert!(HTTP_CONNECTIONS_MAX > 500, "500 idle connections must fit");
+const _: () = assert!(HTTP_HEAD_BYTES_MAX >= 8 * 1024, "hyper's smallest buffer");
+const _: () = assert!(HTTP_HEAD_TIMEOUT.as_secs() < 40, "unfinished headers end within 40 s");
+const _: () = assert!(
+    HTTP_BODY_TIMEOUT.as_secs() + 2 * HTTP_PAGE_TIMEOUT.as_secs() < HTTP_ANSWER_TIMEOUT.as_secs(),
+    "a late page must still be answered with 503 before the connection is cut"
+);
