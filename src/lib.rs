@@ -1,10 +1,13 @@
-//! gatelog
+//! gatelog follows nginx's log of client certificates and makes every failed verification visible.
+//!
+//! The binary is thin over this library. Data flows one way, a folder per stage: `source` (lines),
+//! the crate `gatelog-parsers` (records), `event`, `ledger`, and then what shows and serves them.
+
 pub mod config;
 pub mod diagnostic;
 pub mod escape;
 pub mod event;
+pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod nginx;
-pub mod http;
-pub mod limits;

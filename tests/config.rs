@@ -12,9 +12,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use gatelog::config::{
-    Config, Format, LoadError, PathGroup, SslVerifyClient, StartFrom, load, parse,
-};
+use gatelog::config::{Config, Format, LoadError, PathGroup, StartFrom, load, parse};
+use gatelog::event::server::SslVerifyClient;
 use gatelog::limits::CONFIG_BYTES_MAX;
 
 fn environment(name: &str) -> Option<OsString> {

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use gatelog::event::server::SslVerifyClient;
 use gatelog::limits::{
     NGINX_CONF_INCLUDE_DEPTH_MAX, NGINX_CONF_PROBLEMS_MAX as MOST, NGINX_CONF_RECORDS_MAX,
 };
 use gatelog::nginx::{
-    ErrorLogTarget, ErrorPageAnswer, Gate, LogTarget, NginxConf, ProblemKind, Server, VerifyClient,
+    ErrorLogTarget, ErrorPageAnswer, Gate, LogTarget, NginxConf, ProblemKind, Server,
 };
 use tempfile::TempDir;
 
@@ -82,7 +83,7 @@ fn a_tree_as_debian_lays_it_out() {
     let [api, default] = conf.servers.as_slice() else { panic!("{:?}", conf.servers) };
     assert_eq!(api.names, ["api.example.org", "www.example.org", r"~^v\d+\.example\.org$"]);
     assert_eq!((api.ports.as_slice(), api.tls), ([443].as_slice(), true));
-    assert_eq!(api.verify_client, VerifyClient::Optional);
+    assert_eq!(api.verify_client, SslVerifyClient::Optional);
     assert_eq!((api.path.as_path(), api.line), (directory.join("sites-enabled/api").as_path(), 1));
     let expected = [
         "/var/log/nginx/api.log mtls",
@@ -110,7 +111,7 @@ fn a_tree_as_debian_lays_it_out() {
     );
 
     assert_eq!((default.names.as_slice(), default.tls), (["_".to_owned()].as_slice(), false));
-    assert_eq!(default.verify_client, VerifyClient::Off);
+    assert_eq!(default.verify_client, SslVerifyClient::Off);
     assert_eq!(paths(default), ["/var/log/nginx/access.log combined"]);
     assert_eq!(default.error_logs[0].path, ErrorLogTarget::File("/var/log/nginx/error.log".into()));
     assert_eq!(default.error_pages[0].codes, [500, 502, 503, 504]);
@@ -129,10 +130,10 @@ fn the_configuration_of_the_corpus() {
     let by_port =
         |port: u16| conf.servers.iter().find(|server| server.ports.contains(&port)).unwrap();
     assert_eq!(conf.servers.len(), 17);
-    assert_eq!(by_port(18441).verify_client, VerifyClient::On);
-    assert_eq!(by_port(18442).verify_client, VerifyClient::Optional);
-    assert_eq!(by_port(18443).verify_client, VerifyClient::OptionalNoCa);
-    assert_eq!(by_port(18444).verify_client, VerifyClient::Off);
+    assert_eq!(by_port(18441).verify_client, SslVerifyClient::On);
+    assert_eq!(by_port(18442).verify_client, SslVerifyClient::Optional);
+    assert_eq!(by_port(18443).verify_client, SslVerifyClient::OptionalNoCa);
+    assert_eq!(by_port(18444).verify_client, SslVerifyClient::Off);
     assert!(by_port(18441).tls && !by_port(18449).tls);
     assert_eq!(gates(&by_port(18442).gates), ["both 403 -"]);
     assert!(by_port(18441).gates.is_empty(), "a gate by `map` is left out");
@@ -198,7 +199,7 @@ fn problems_name_their_place_and_the_rest_is_used() {
     }
     let server = &conf.servers[0];
     assert_eq!((server.ports.as_slice(), server.access_logs.len()), ([81].as_slice(), 1));
-    assert_eq!(server.verify_client, VerifyClient::Off);
+    assert_eq!(server.verify_client, SslVerifyClient::Off);
     assert!(conf.log_format("a").is_some() && conf.log_format("b").is_some());
 }
 
@@ -377,7 +378,7 @@ fn tls_belongs_to_an_address() {
         ("i", true, vec![]),
     ];
     assert_eq!(rows, expected);
-    assert!(conf.servers.iter().all(|server| server.verify_client == VerifyClient::On));
+    assert!(conf.servers.iter().all(|server| server.verify_client == SslVerifyClient::On));
 }
 
 /// The statuses are those that nginx 1.22.1 wrote for a request without a certificate.

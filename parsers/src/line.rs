@@ -338,9 +338,9 @@ impl LineParser {
     /// The last variable in `first..before` that could end elsewhere.
     fn last_open(&self, spans: &[Span], first: usize, before: usize) -> Option<(usize, Span)> {
         let steps = self.steps.iter().zip(spans).enumerate();
-        let candidates = steps.take(before).skip(first);
-        let open = |(_, (step, _)): &(usize, (&Step, &Span))| step.end == End::Open;
-        candidates.filter(open).last().map(|(index, (_, span))| (index, *span))
+        let mut candidates = steps.take(before).skip(first);
+        let last = candidates.rfind(|(_, (step, _))| step.end == End::Open);
+        last.map(|(index, (_, span))| (index, *span))
     }
 
     /// The first end at `search` or later that this variable's value can have.

@@ -51,7 +51,7 @@ impl LogFormat {
     pub fn parse(text: &[u8]) -> Result<LogFormat, FormatError> {
         let start = text.trim_ascii_start();
         if start.starts_with(b"log_format") || start.starts_with(b"#") {
-            let tree = nginx_conf::parse(text).map_err(FormatError::from_conf)?;
+            let tree = nginx_conf::parse(text).map_err(|error| FormatError::from_conf(&error))?;
             let directive = tree.iter().find(|directive| directive.name == b"log_format");
             return LogFormat::from_directive(directive.ok_or(FormatError::at(1, 1, Missing))?);
         }
@@ -247,7 +247,7 @@ impl FormatError {
         FormatError { line, column, kind }
     }
 
-    fn from_conf(error: nginx_conf::ConfError) -> FormatError {
+    fn from_conf(error: &nginx_conf::ConfError) -> FormatError {
         FormatError::at(error.line, error.column, Syntax(error.kind.to_string()))
     }
 }

@@ -386,12 +386,11 @@ impl Certificates {
         let certificate = event.certificate?;
         let key = CertificateKey::of(&certificate, &self.seed)?;
         let proven = certificate.proven;
-        let mut change =
-            |entry: &mut CertificateUse| ((), entry.record(event, route, proven, address));
-        if self.verified.change(&key, &mut change).is_none() {
+        let change = |entry: &mut CertificateUse| ((), entry.record(event, route, proven, address));
+        if self.verified.change(&key, change).is_none() {
             if proven {
                 self.prove(&key);
-            } else if self.claimed.change(&key, &mut change).is_some() {
+            } else if self.claimed.change(&key, change).is_some() {
                 self.evict(limits);
                 return Some(key);
             }
@@ -433,12 +432,12 @@ impl Certificates {
     pub fn merge(&mut self, other: &Certificates, routes: &[RouteId], limits: &mut LimitHits) {
         // The least recently seen first, so that the order of leaving is kept.
         for (key, theirs) in other.claimed.iter().rev().chain(other.verified.iter().rev()) {
-            let mut change = |mine: &mut CertificateUse| ((), mine.merge(theirs, routes));
+            let change = |mine: &mut CertificateUse| ((), mine.merge(theirs, routes));
             if theirs.is_proven() {
                 self.prove(key);
             }
-            if self.verified.change(key, &mut change).is_none()
-                && self.claimed.change(key, &mut change).is_none()
+            if self.verified.change(key, change).is_none()
+                && self.claimed.change(key, change).is_none()
             {
                 let mut entry = CertificateUse::empty();
                 entry.merge(theirs, routes);

@@ -193,9 +193,7 @@ fn count_tls(
 }
 
 fn evict_addresses(addresses: &mut Table<Box<[u8]>, AddressUse>, limits: &mut LimitHits) {
-    let owned =
-        |addr: &Box<[u8]>, entry: &AddressUse| addr.len() + entry.certificates.owned_bytes();
-    while addresses.evict(owned).is_some() {
+    while addresses.evict(|addr, entry| addr.len() + entry.certificates.owned_bytes()).is_some() {
         limits.hit(Limit::Addresses);
     }
 }

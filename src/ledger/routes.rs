@@ -1,7 +1,5 @@
 //! The counts of each server and route, and the way from a raw path to its route.
 
-use std::hash::{BuildHasher, Hash};
-
 use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
@@ -270,14 +268,10 @@ fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: 
     }
 }
 
-/// Keeps the map's hasher in use for lookups by [`NameRef`].
-#[cfg(test)]
-fn hash_of<T: Hash>(state: &RandomState, value: &T) -> u64 {
-    state.hash_one(value)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use super::*;
 
     #[test]
@@ -285,7 +279,7 @@ mod tests {
         let state = RandomState::default();
         let key = NameKey { server: "a".into(), route: "/b".into() };
         let name = NameRef { server: "a", route: "/b" };
-        assert_eq!(hash_of(&state, &key), hash_of(&state, &name));
+        assert_eq!(state.hash_one(&key), state.hash_one(&name));
         assert!(name.equivalent(&key));
     }
 }

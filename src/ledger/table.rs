@@ -103,6 +103,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::ptr_arg, reason = "the table hands its values out as they are")]
     fn owned(_: &u32, value: &Vec<u8>) -> usize {
         value.len()
     }

@@ -36,7 +36,7 @@ use std::rc::Rc;
 pub use error_page::{ErrorPage, ErrorPageAnswer};
 pub use log::{AccessLog, ErrorLog, ErrorLogTarget, LogFormatDirective, LogTarget};
 pub use problem::{Problem, ProblemKind};
-pub use server::{Gate, Server, VerifyClient};
+pub use server::{Gate, Server};
 
 use include::Node;
 use problem::Problems;

@@ -13,6 +13,7 @@ use super::listen::Listen;
 use super::log::{self, AccessLog, ErrorLog};
 use super::problem::{ProblemKind, Problems};
 use super::{misses, text};
+use crate::event::server::SslVerifyClient;
 use crate::limits::NGINX_CONF_RECORDS_MAX;
 
 /// A `server` of the `http` block.
@@ -30,7 +31,7 @@ pub struct Server {
     /// same address, `quic`, or the old `ssl on`).
     pub tls: bool,
     /// Its `ssl_verify_client`.
-    pub verify_client: VerifyClient,
+    pub verify_client: SslVerifyClient,
     /// Where it logs requests: its own or inherited logs, then those of its locations.
     pub access_logs: Vec<AccessLog>,
     /// Where it logs errors: its own or inherited logs, then those of its locations.
@@ -43,20 +44,6 @@ pub struct Server {
     pub path: PathBuf,
     /// Its line, from 1.
     pub line: u32,
-}
-
-/// `ssl_verify_client`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum VerifyClient {
-    /// No certificate is asked for.
-    #[default]
-    Off,
-    /// One is demanded, and must be good.
-    On,
-    /// One is asked for; if it comes, it must be good.
-    Optional,
-    /// One is asked for, and some of those that fail are let through.
-    OptionalNoCa,
 }
 
 /// A status that nginx answers by itself where the verification did not succeed: `if
@@ -103,7 +90,7 @@ pub(super) fn servers(
         }
         let mut server = reading.server(node, &settings);
         server.verify_client =
-            reading.verify_client(&node.block).or(verify_client).unwrap_or_default();
+            reading.verify_client(&node.block).or(verify_client).unwrap_or(SslVerifyClient::Off);
         server.tls = legacy_ssl(&node.block).or(tls).unwrap_or_default();
         listens.push(reading.listens(node));
         servers.push(server);
@@ -207,7 +194,7 @@ impl Reading<'_> {
             names,
             ports: Vec::new(),
             tls: false,
-            verify_client: VerifyClient::Off,
+            verify_client: SslVerifyClient::Off,
             access_logs: Vec::new(),
             error_logs: Vec::new(),
             error_pages: Vec::new(),
@@ -254,13 +241,13 @@ impl Reading<'_> {
     }
 
     /// The level's own `ssl_verify_client`.
-    fn verify_client(&mut self, level: &[Node]) -> Option<VerifyClient> {
+    fn verify_client(&mut self, level: &[Node]) -> Option<SslVerifyClient> {
         let node = level.iter().find(|node| node.is("ssl_verify_client"))?;
         let value = match node.argument(0).unwrap_or_default().to_ascii_lowercase().as_slice() {
-            b"off" => VerifyClient::Off,
-            b"on" => VerifyClient::On,
-            b"optional" => VerifyClient::Optional,
-            b"optional_no_ca" => VerifyClient::OptionalNoCa,
+            b"off" => SslVerifyClient::Off,
+            b"on" => SslVerifyClient::On,
+            b"optional" => SslVerifyClient::Optional,
+            b"optional_no_ca" => SslVerifyClient::OptionalNoCa,
             _ => {
                 misses(node, 0, "on, off, optional or optional_no_ca", self.problems);
                 return None;
