@@ -3,6 +3,7 @@
 //! The binary is thin over this library. Data flows one way, a folder per stage: `source` (lines),
 //! the crate `gatelog-parsers` (records), `event`, `ledger`, and then what shows and serves them.
 
+pub mod clock;
 pub mod config;
 pub mod diagnostic;
 pub mod escape;
@@ -11,3 +12,4 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod nginx;
+pub mod source;
