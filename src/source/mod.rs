@@ -1,0 +1,14 @@
+//! Where bytes come from: whole files and streams read once, and files followed as they grow.
+//!
+//! This room owns bytes and positions. It does not know what a line means, and it never reads a
+//! clock: [`Follower::look`] is handed the time. What a file system event says is never believed,
+//! only that something may have happened; every decision comes from `stat` and our own offsets.
+
+pub mod identity;
+pub mod lines;
+pub mod pattern;
+pub mod stream;
+
+
+pub use lines::{Line, LineBuffer, LinePosition};
+pub use stream::{Input, Stream};
