@@ -4,11 +4,16 @@
 //! clock: [`Follower::look`] is handed the time. What a file system event says is never believed,
 //! only that something may have happened; every decision comes from `stat` and our own offsets.
 
+pub mod change;
+pub mod file;
 pub mod identity;
 pub mod lines;
 pub mod pattern;
 pub mod stream;
 
+mod generation;
+mod siblings;
 
+pub use file::Follower;
 pub use lines::{Line, LineBuffer, LinePosition};
 pub use stream::{Input, Stream};

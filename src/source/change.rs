@@ -1,0 +1,182 @@
+//! What following files finds out: changes to tell the operator, counters, and what was lost and
+//! why.
+//!
+//! Plain data; [`super::file`] fills it, and what is logged or exported of it is decided by the
+//! caller.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::limits::{CHANGES_MAX, FILES_MATCHED_MAX, OPEN_FILES_MAX};
+
+/// Something worth a line in the log; each is told once.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Change {
+    /// A file is now followed, from `byte_offset` on.
+    Appeared {
+        /// The name it was found under.
+        path: Arc<Path>,
+        /// Where reading begins.
+        byte_offset: u64,
+        /// Its size then.
+        size_bytes: u64,
+    },
+    /// Another file has taken the name; the old one is read to its end first.
+    Rotated {
+        /// The name.
+        path: Arc<Path>,
+    },
+    /// The name is gone; the file is read to its end.
+    Gone {
+        /// The name.
+        path: Arc<Path>,
+        /// The file was deleted rather than renamed.
+        deleted: bool,
+    },
+    /// The file was emptied or written anew, and is read from its start.
+    Truncated {
+        /// Its name.
+        path: Arc<Path>,
+        /// Bytes that were seen to exist and could not be read any more.
+        lost_bytes: u64,
+    },
+    /// A rotated file was found that no look had seen under its live name; it is read now, unless
+    /// it is compressed already: then its lines are missing.
+    Missed {
+        /// Its rotated name.
+        path: PathBuf,
+        /// Compressed, and therefore not read.
+        compressed: bool,
+    },
+    /// A file cannot be followed; looked at again each time, told again when the reason changes.
+    Problem {
+        /// Its name, or that of a pattern or directory.
+        path: Arc<Path>,
+        /// Why.
+        problem: Problem,
+    },
+}
+
+/// Why a file is not followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Nothing there at the first look.
+    #[error("does not exist yet; it is read from its start once it appears")]
+    Missing,
+    /// A directory, a pipe, a device: the image of nginx links its logs to `/dev/stdout`.
+    #[error("is not a regular file and cannot be followed")]
+    NotRegular,
+    /// gzip or zstd.
+    #[error("is compressed and is not followed")]
+    Compressed,
+    /// [`OPEN_FILES_MAX`] is reached.
+    #[error("waits until one of {OPEN_FILES_MAX} open files is finished")]
+    TooManyOpen,
+    /// [`FILES_MATCHED_MAX`] is reached.
+    #[error("matches more than {FILES_MATCHED_MAX} files; the others are not followed")]
+    TooManyMatched,
+    /// The system refuses.
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+}
+
+/// What one look found out.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// In the order found, at most [`CHANGES_MAX`].
+    pub list: Vec<Change>,
+    /// Those beyond the bound.
+    pub dropped: u64,
+}
+
+impl Changes {
+    pub(super) fn add(&mut self, change: Change) {
+        if self.list.len() < CHANGES_MAX {
+            self.list.push(change);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+/// Why bytes of the log were not handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// The file was truncated before it was read to its end, or in the middle of a line.
+    Truncated,
+    /// The file was rotated and compressed before it was ever seen; how many bytes is not known.
+    Compressed,
+    /// Reading failed until the rotated file was given up.
+    Unreadable,
+}
+
+impl GapReason {
+    /// All reasons, in the order of [`Counters::gaps`].
+    pub const ALL: [Self; 3] = [Self::Truncated, Self::Compressed, Self::Unreadable];
+
+    /// As a label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::Compressed => "compressed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// How often and how much was lost for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gap {
+    /// Times.
+    pub count: u64,
+    /// Bytes known to be lost.
+    pub bytes: u64,
+}
+
+/// What a source has done since it was made; all values only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Bytes read from files.
+    pub read_bytes: u64,
+    /// Files that lost their name: renamed, deleted or replaced, those included that were found
+    /// only afterwards.
+    pub rotations: u64,
+    /// Files that were emptied, cut shorter or written anew.
+    pub truncations: u64,
+    /// Files that had to wait for [`OPEN_FILES_MAX`].
+    pub open_limit_hits: u64,
+    /// Looks that ran into [`FILES_MATCHED_MAX`].
+    pub match_limit_hits: u64,
+    truncated: Gap,
+    compressed: Gap,
+    unreadable: Gap,
+}
+
+impl Counters {
+    /// What was lost for one reason.
+    pub fn gap(&self, reason: GapReason) -> Gap {
+        match reason {
+            GapReason::Truncated => self.truncated,
+            GapReason::Compressed => self.compressed,
+            GapReason::Unreadable => self.unreadable,
+        }
+    }
+
+    /// What was lost, by reason, zeros included.
+    pub fn gaps(&self) -> impl Iterator<Item = (GapReason, Gap)> {
+        GapReason::ALL.into_iter().map(|reason| (reason, self.gap(reason)))
+    }
+
+    pub(super) fn add_gap(&mut self, reason: GapReason, bytes: u64) {
+        let gap = match reason {
+            GapReason::Truncated => &mut self.truncated,
+            GapReason::Compressed => &mut self.compressed,
+            GapReason::Unreadable => &mut self.unreadable,
+        };
+        gap.count += 1;
+        gap.bytes += bytes;
+    }
+}

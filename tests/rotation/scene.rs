@@ -1,0 +1,125 @@
+//! A directory, a follower in it, and a time that a test moves.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatelog::clock::Monotonic;
+use gatelog::limits::{LINE_BYTES_MAX, ROTATED_IDLE_GRACE};
+use gatelog::source::change::{Change, GapReason};
+use gatelog::source::file::{Follower, Progress, StartAt};
+use gatelog::source::pattern::Pattern;
+
+/// A follower in a directory of its own, with a time that only moves when it is told to.
+pub(crate) struct Scene {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) follower: Follower,
+    pub(crate) now: Duration,
+    pub(crate) lines: Vec<String>,
+    pub(crate) changes: Vec<String>,
+}
+
+impl Scene {
+    pub(crate) fn new(patterns: &[&str], start: StartAt) -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap(), patterns, start)
+    }
+
+    pub(crate) fn in_directory(
+        directory: tempfile::TempDir,
+        patterns: &[&str],
+        start: StartAt,
+    ) -> Self {
+        let patterns =
+            patterns.iter().map(|it| Pattern::new(directory.path().join(it)).unwrap()).collect();
+        let follower = Follower::new(patterns, start);
+        Self { directory, follower, now: Duration::ZERO, lines: Vec::new(), changes: Vec::new() }
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn append(&self, name: &str, text: &str) {
+        append(&self.at(name), text);
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.at(from), self.at(to)).unwrap();
+    }
+
+    pub(crate) fn look(&mut self) {
+        let changes = self.follower.look(Monotonic::from_start(self.now));
+        assert_eq!(changes.dropped, 0);
+        let root = format!("{}/", self.directory.path().display());
+        self.changes.extend(changes.list.iter().map(|change| {
+            let (what, path) = match change {
+                Change::Appeared { path, byte_offset, .. } => {
+                    (format!("appeared at {byte_offset}"), path.to_path_buf())
+                }
+                Change::Rotated { path } => ("rotated".to_owned(), path.to_path_buf()),
+                Change::Gone { path, deleted } => {
+                    (if *deleted { "deleted" } else { "renamed" }.to_owned(), path.to_path_buf())
+                }
+                Change::Truncated { path, lost_bytes } => {
+                    (format!("truncated, lost {lost_bytes}"), path.to_path_buf())
+                }
+                Change::Missed { path, compressed } => {
+                    (format!("missed, compressed {compressed}"), path.clone())
+                }
+                Change::Problem { path, problem } => (problem.to_string(), path.to_path_buf()),
+                _ => panic!("unknown change"),
+            };
+            format!("{}: {what}", path.display().to_string().replace(&root, ""))
+        }));
+    }
+
+    pub(crate) fn read_all(&mut self) {
+        let lines = &mut self.lines;
+        while self.follower.read(&mut |_, line| {
+            assert!(line.bytes.len() <= LINE_BYTES_MAX);
+            lines.push(String::from_utf8_lossy(line.bytes).into_owned());
+        }) == Progress::Read
+        {}
+    }
+
+    /// One round as the agent makes it.
+    pub(crate) fn round(&mut self) {
+        self.look();
+        self.read_all();
+    }
+
+    /// Time enough for a rotated file to be given up: once to see that it is idle, once to close
+    /// it.
+    pub(crate) fn pass_grace(&mut self) {
+        self.round();
+        self.now += ROTATED_IDLE_GRACE;
+        self.round();
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(&mut self, lines: &[&str]) {
+        assert_eq!(self.lines, lines);
+        self.lines.clear();
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_changes(&mut self, changes: &[&str]) {
+        assert_eq!(self.changes, changes);
+        self.changes.clear();
+    }
+
+    pub(crate) fn gap(&self, reason: GapReason) -> (u64, u64) {
+        let gap = self.follower.counters().gap(reason);
+        (gap.count, gap.bytes)
+    }
+
+    pub(crate) fn open_files(&self) -> usize {
+        self.follower.files().count()
+    }
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
