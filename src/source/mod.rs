@@ -10,6 +10,7 @@ pub mod identity;
 pub mod lines;
 pub mod pattern;
 pub mod stream;
+pub mod watch;
 
 mod generation;
 mod siblings;
