@@ -41,6 +41,9 @@ pub struct Event<'a> {
     /// Whether it is its connection's first request; `None` when `$connection_requests` is not
     /// logged.
     pub first_of_connection: Option<bool>,
+    /// Whether a courtesy page may be what let a failed certificate seem to pass: the server's
+    /// `ssl_verify_client` is unknown.
+    pub suspected: bool,
     /// How the texts are escaped.
     pub escape: Escape,
 }
@@ -147,6 +150,7 @@ impl Judge {
             tls_protocol: record.value(Field::SslProtocol),
             tls_cipher: record.value(Field::SslCipher),
             first_of_connection: first_of_connection(record),
+            suspected: gate.verify_client.is_none(),
             escape: record.escape(),
         })
     }
@@ -247,7 +251,7 @@ mod tests {
     fn corpus_lines() {
         let format = LogFormat::parse(MTLS_EXTENDED.as_bytes()).unwrap();
         let parser = LineParser::new(&format);
-        let servers = Servers::new("edge".to_owned(), Vec::new());
+        let servers = Servers::new("edge".to_owned(), Vec::new(), Vec::new());
         let mut judge = Judge::new(&parser, servers, JudgeSettings::default());
         let log = include_bytes!("../../tests/corpus/nginx-mtls-extended.log");
         let lines: Vec<&[u8]> = log.split(|&byte| byte == b'\n').collect();
@@ -266,7 +270,7 @@ mod tests {
     fn without_a_verdict() {
         let format = LogFormat::parse(b"$remote_addr $status").unwrap();
         let parser = LineParser::new(&format);
-        let servers = Servers::new("edge".to_owned(), Vec::new());
+        let servers = Servers::new("edge".to_owned(), Vec::new(), Vec::new());
         let mut judge = Judge::new(&parser, servers, JudgeSettings::default());
         let mut spans = Spans::default();
         let record = parser.parse(b"10.0.0.1 200", &mut spans).unwrap();

@@ -30,6 +30,10 @@ pub struct Gate {
     pub verify_client: Option<SslVerifyClient>,
     /// Statuses that mean a refusal, beside the built-in ones.
     pub refusals: Vec<Refusal>,
+    /// What `error_page` answers for 495 and 496. Counts while `verify_client` is unknown only:
+    /// where it is known, nginx has refused exactly those that it says, whatever they were shown,
+    /// and `optional_no_ca` shows this page to nobody whom it lets in.
+    pub courtesy: Vec<Refusal>,
     /// Upstreams that only serve pages for the refused.
     pub refused_upstreams: Vec<UpstreamPattern>,
     /// Routes that need no certificate.
@@ -59,13 +63,18 @@ impl Gate {
     /// Whether `status` refuses a certificate that did not verify.
     pub fn refuses_failed(&self, status: u16, path: &[u8]) -> bool {
         FAILED_STATUSES.contains(&status)
-            || self.refusals.iter().any(|r| r.on_failed && r.holds(status, path))
+            || self.known_refusals().any(|r| r.on_failed && r.holds(status, path))
     }
 
     /// Whether `status` refuses a request without a certificate.
     pub fn refuses_missing(&self, status: u16, path: &[u8]) -> bool {
         MISSING_STATUSES.contains(&status)
-            || self.refusals.iter().any(|r| r.on_missing && r.holds(status, path))
+            || self.known_refusals().any(|r| r.on_missing && r.holds(status, path))
+    }
+
+    fn known_refusals(&self) -> impl Iterator<Item = &Refusal> {
+        let unknown = self.verify_client.is_none();
+        self.refusals.iter().chain(self.courtesy.iter().filter(move |_| unknown))
     }
 
     /// Whether every upstream of `$upstream_addr` only serves the refused.
@@ -86,10 +95,11 @@ impl Refusal {
     }
 }
 
-/// The gate of the servers that go by a name or a port.
+/// The gate of a server, and how to tell that a line is its.
 #[derive(Clone, Debug, Default)]
 pub struct ServerFacts {
-    /// What `$server_name` shows; empty for a server without a name.
+    /// What `$server_name` shows; empty for a server without a name. Where the configuration
+    /// declares it, also the name that gatelog gives the server.
     pub name: String,
     /// The ports it listens on; empty: any.
     pub ports: Vec<u16>,
@@ -109,22 +119,20 @@ pub struct Server {
 /// Finds the server of a line; each pair of name and port is worked out once.
 #[derive(Debug)]
 pub struct Servers {
-    facts: Vec<ServerFacts>,
-    /// The name for lines whose server has none: of the server that the log belongs to, else of
-    /// the source.
-    fallback: String,
+    source_name: String,
+    declared: Vec<ServerFacts>,
+    read: Vec<ServerFacts>,
     found: Vec<Server>,
     by_key: HashMap<Vec<u8>, usize>,
     key: Vec<u8>,
-    last: usize,
 }
 
 impl Servers {
-    /// Servers of one source. `facts` are those nginx.conf and the configuration tell, the latter
-    /// first: the first that fits a line counts.
-    pub fn new(fallback: String, facts: Vec<ServerFacts>) -> Servers {
-        let by_key = HashMap::new();
-        Servers { facts, fallback, found: Vec::new(), by_key, key: Vec::new(), last: 0 }
+    /// Servers of the source of this name: those that the configuration `declared`, and those of
+    /// nginx.conf that may write its log.
+    pub fn new(source_name: String, declared: Vec<ServerFacts>, read: Vec<ServerFacts>) -> Servers {
+        let (found, by_key, key) = (Vec::new(), HashMap::new(), Vec::new());
+        Servers { source_name, declared, read, found, by_key, key }
     }
 
     /// The server of a line that logs this `$server_name` and `$server_port`.
@@ -133,11 +141,11 @@ impl Servers {
         self.key.extend_from_slice(server_name.unwrap_or_default());
         self.key.push(0);
         self.key.extend_from_slice(server_port.unwrap_or_default());
-        self.last = match self.by_key.get(&self.key) {
+        let index = match self.by_key.get(&self.key) {
             Some(index) => *index,
             None => self.add(server_name.unwrap_or_default(), server_port),
         };
-        self.found.get(self.last).unwrap_or(&OTHER)
+        self.found.get(index).unwrap_or(&OTHER)
     }
 
     fn add(&mut self, name: &[u8], port: Option<&[u8]>) -> usize {
@@ -145,47 +153,59 @@ impl Servers {
             return usize::MAX;
         }
         let port = port.and_then(|text| std::str::from_utf8(text).ok());
-        let named = !matches!(name, b"" | b"_");
-        let shown = match port {
-            _ if named => escape_text(name).into_owned(),
-            Some(port) => format!("{}:{port}", self.fallback),
-            None => self.fallback.clone(),
+        let fitting = self.fitting(name, port.and_then(|port| port.parse().ok()));
+        let tied = match fitting.as_slice() {
+            [only] if !only.name.is_empty() && only.name != "_" => Some(only.name.as_str()),
+            _ => None,
         };
-        let gate = self.gate(name, port.and_then(|port| port.parse().ok()), &shown);
-        self.found.push(Server { name: shown, gate });
+        let name = match (name, tied, port) {
+            (b"" | b"_", Some(tied), _) => escape_text(tied.as_bytes()).into_owned(),
+            (b"" | b"_", None, Some(port)) => format!("{}:{port}", self.source_name),
+            (b"" | b"_", None, None) => self.source_name.clone(),
+            _ => escape_text(name).into_owned(),
+        };
+        let mut gates = fitting.into_iter().map(|facts| facts.gate.clone());
+        let read = gates.next().map(|first| gates.fold(first, Gate::or)).unwrap_or_default();
+        let declared = self.declared.iter().filter(|facts| facts.name == name);
+        let gate = declared.fold(read, |gate, facts| gate.with(&facts.gate));
+        self.found.push(Server { name, gate });
         self.by_key.insert(self.key.clone(), self.found.len() - 1);
         self.found.len() - 1
     }
 
-    /// The gate on which all facts that fit agree; where they do not, what the server demands is
-    /// unknown and a status of either counts as a refusal.
-    fn gate(&self, name: &[u8], port: Option<u16>, shown: &str) -> Gate {
-        let has_port = |facts: &&ServerFacts| {
-            port.is_none_or(|port| facts.ports.is_empty() || facts.ports.contains(&port))
+    /// The servers of nginx.conf that a line of this name and port can come from.
+    fn fitting(&self, name: &[u8], port: Option<u16>) -> Vec<&ServerFacts> {
+        let has_port = |facts: &&ServerFacts| port.is_none_or(|port| facts.ports.contains(&port));
+        let has_name = |facts: &&ServerFacts| match name {
+            b"" => port.is_none() || facts.name.is_empty(),
+            _ => facts.name.as_bytes() == name,
         };
-        let fits = |facts: &&ServerFacts| {
-            has_port(facts) && (facts.name.as_bytes() == name || facts.name == shown)
-        };
-        let mut fitting = self.facts.iter().filter(fits);
-        let Some(first) = fitting.next() else { return Gate::default() };
-        let mut gate = first.gate.clone();
-        for facts in fitting {
-            gate = gate.or(&facts.gate);
-        }
-        gate
+        self.read.iter().filter(has_port).filter(has_name).collect()
     }
 }
 
 impl Gate {
-    /// What two servers that cannot be told apart have in common.
-    fn or(self, other: &Gate) -> Gate {
+    /// What two servers that cannot be told apart have in common. What they demand is unknown when
+    /// it differs, and then a status of either counts as a refusal.
+    fn or(self, other: Gate) -> Gate {
         let same = self.verify_client == other.verify_client;
-        let both = |mine: Vec<Refusal>| [mine, other.refusals.clone()].concat();
         Gate {
             verify_client: self.verify_client.filter(|_| same),
-            refusals: both(self.refusals),
-            refused_upstreams: [self.refused_upstreams, other.refused_upstreams.clone()].concat(),
+            refusals: [self.refusals, other.refusals].concat(),
+            courtesy: [self.courtesy, other.courtesy].concat(),
+            refused_upstreams: [self.refused_upstreams, other.refused_upstreams].concat(),
             public: self.public,
+        }
+    }
+
+    /// This gate with what the configuration says of it, which wins.
+    fn with(self, declared: &Gate) -> Gate {
+        Gate {
+            verify_client: declared.verify_client.or(self.verify_client),
+            refusals: [self.refusals, declared.refusals.clone()].concat(),
+            courtesy: self.courtesy,
+            refused_upstreams: declared.refused_upstreams.clone(),
+            public: declared.public.clone(),
         }
     }
 }
@@ -206,14 +226,14 @@ mod tests {
     #[test]
     fn resolved() {
         use SslVerifyClient::{Off, On, Optional};
-        let facts = vec![
+        let read = vec![
             facts("a.example", &[443], On),
             facts("a.example", &[8443], Optional),
             facts("", &[444], Off),
             facts("", &[445], On),
-            facts("edge:446", &[], Off),
         ];
-        let mut servers = Servers::new("edge".to_owned(), facts);
+        let declared = vec![facts("edge:446", &[], Off), facts("a.example", &[], Off)];
+        let mut servers = Servers::new("edge".to_owned(), declared[..1].to_vec(), read.clone());
         let mut check = |name: &str, port: Option<&str>, shown: &str, expected| {
             let server = servers.resolve(Some(name.as_bytes()), port.map(str::as_bytes));
             assert_eq!((server.name.as_str(), server.gate.verify_client), (shown, expected));
@@ -227,11 +247,14 @@ mod tests {
         check("", Some("447"), "edge:447", None);
         check("", None, "edge", None);
         check("a\x1b", None, "a\\x1B", None);
+        let mut servers = Servers::new("edge".to_owned(), declared, read[..1].to_vec());
+        let server = servers.resolve(None, None);
+        assert_eq!((server.name.as_str(), server.gate.verify_client), ("a.example", Some(Off)));
     }
 
     #[test]
     fn bounded() {
-        let mut servers = Servers::new("edge".to_owned(), Vec::new());
+        let mut servers = Servers::new("edge".to_owned(), Vec::new(), Vec::new());
         for number in 0..SERVER_NAMES_MAX + 10 {
             servers.resolve(Some(format!("s{number}").as_bytes()), None);
         }

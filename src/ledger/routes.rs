@@ -4,7 +4,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
 
-use super::counts::{Named, ReasonCounts, VerdictCounts};
+use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
 use super::limit_hits::{Limit, LimitHits};
 use crate::event::Event;
 use crate::event::judge::Target;
@@ -38,6 +38,12 @@ pub struct RouteUse {
     pub reasons: ReasonCounts,
     /// Its connections, by the verdict of their first request.
     pub connections: VerdictCounts,
+    /// When a certificate that did not verify was let in.
+    pub failed_open: Seen,
+    /// How many of those may have met a courtesy page: the server's `ssl_verify_client` is unknown.
+    pub suspected: u64,
+    /// When a certificate was missing.
+    pub missing: Seen,
     /// Requests by the upstreams that were contacted.
     pub upstreams: Named<VerdictCounts>,
 }
@@ -129,6 +135,14 @@ impl Routes {
             }
             if event.first_of_connection == Some(true) {
                 route.connections.add(event.verdict);
+            }
+            match event.verdict {
+                Verdict::FailedOpen => {
+                    route.failed_open.add(event.time);
+                    route.suspected += u64::from(event.suspected);
+                }
+                Verdict::Missing => route.missing.add(event.time),
+                _ => {}
             }
             if let Some(addr) = event.upstream_addr {
                 count_upstreams(route, addr, event.verdict, limits);
@@ -236,6 +250,9 @@ impl Routes {
                 mine.verdicts.merge(&theirs.verdicts);
                 mine.reasons.merge(&theirs.reasons);
                 mine.connections.merge(&theirs.connections);
+                mine.failed_open.merge(&theirs.failed_open);
+                mine.suspected += theirs.suspected;
+                mine.missing.merge(&theirs.missing);
                 for (name, counts) in theirs.upstreams.iter() {
                     let add = |mine: &mut VerdictCounts| mine.merge(counts);
                     let full = mine.upstreams.change(name, NAMES_PER_ROUTE_MAX, add);

@@ -1,0 +1,146 @@
+//! Which `log_format` a log is read by.
+
+use std::path::{Path, PathBuf};
+
+use gatelog_parsers::line::LineParser;
+use gatelog_parsers::log_format::{FormatError, LogFormat};
+use gatelog_parsers::recognise;
+
+use crate::config::Format;
+use crate::limits::FORMAT_FILE_BYTES_MAX;
+use crate::nginx::{LogFormatDirective, NginxConf};
+
+/// A format and where it comes from.
+#[derive(Clone, Debug)]
+pub struct ChosenFormat {
+    /// Splits the lines.
+    pub parser: LineParser,
+    /// The name in messages: of the directive, or `log_format` for a bare text.
+    pub name: String,
+    /// Where it was found, as `nginx.conf:7`; `None` for those known by name or given as text.
+    pub place: Option<String>,
+    /// Whether it was recognised from lines rather than named.
+    pub recognised: bool,
+}
+
+impl std::fmt::Display for ChosenFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.place {
+            Some(place) => write!(f, "`{}` ({place})", self.name),
+            None => write!(f, "`{}`", self.name),
+        }
+    }
+}
+
+/// Why there is no format.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChooseError {
+    /// The text or the directive cannot be compiled.
+    #[error("log_format {place}: {source}")]
+    Format {
+        /// Where it stands.
+        place: String,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+    /// No format of this name.
+    #[error("no log_format `{name}`; known are {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// The file that should hold the format cannot be read.
+    #[error("cannot read the log_format in `{}`: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Chooses the format for a log. With [`Format::Auto`] the first lines decide, among nginx.conf's
+/// formats for this log, its other formats, and those known by name; `None` when no line tells.
+///
+/// # Errors
+/// [`ChooseError`]; lines that fit no format are no error.
+pub fn choose<'a>(
+    format: &Format,
+    conf: Option<&NginxConf>,
+    log: Option<&Path>,
+    first_lines: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Option<ChosenFormat>, ChooseError> {
+    match format {
+        Format::Auto => Ok(recognised(candidates(conf, log), first_lines)),
+        Format::Named(name) => named(name, conf).map(Some),
+        Format::Text(text) => given(text.as_bytes(), "given").map(Some),
+        Format::File(path) => {
+            let text = read_bounded(path)
+                .map_err(|source| ChooseError::File { path: path.clone(), source })?;
+            given(&text, &path.display().to_string()).map(Some)
+        }
+    }
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut text = Vec::new();
+    std::fs::File::open(path)?.take(FORMAT_FILE_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn given(text: &[u8], place: &str) -> Result<ChosenFormat, ChooseError> {
+    let format = LogFormat::parse(text)
+        .map_err(|source| ChooseError::Format { place: place.to_owned(), source })?;
+    let name = if format.name.is_empty() { "log_format".to_owned() } else { format.name.clone() };
+    let parser = LineParser::new(&format);
+    Ok(ChosenFormat { parser, name, place: None, recognised: false })
+}
+
+fn named(name: &str, conf: Option<&NginxConf>) -> Result<ChosenFormat, ChooseError> {
+    if let Some(directive) = conf.and_then(|conf| conf.log_format(name)) {
+        return compiled(directive);
+    }
+    let known = recognise::known_parsers();
+    let names = known.iter().map(|parser| format!("`{}`", parser.name()));
+    let names = names.collect::<Vec<_>>().join(", ");
+    match known.into_iter().find(|parser| parser.name() == name) {
+        Some(parser) => Ok(known_format(parser)),
+        None => Err(ChooseError::Unknown { name: name.to_owned(), known: names }),
+    }
+}
+
+fn compiled(directive: &LogFormatDirective) -> Result<ChosenFormat, ChooseError> {
+    let place = format!("{}:{}", directive.path.display(), directive.line);
+    let format = LogFormat::from_directive(&directive.directive)
+        .map_err(|source| ChooseError::Format { place: place.clone(), source })?;
+    // nginx predefines `combined`, which stands in no file.
+    let place = (directive.line > 0).then_some(place);
+    let (parser, name) = (LineParser::new(&format), format.name);
+    Ok(ChosenFormat { parser, name, place, recognised: false })
+}
+
+fn known_format(parser: LineParser) -> ChosenFormat {
+    let name = parser.name().to_owned();
+    ChosenFormat { parser, name, place: None, recognised: false }
+}
+
+fn candidates(conf: Option<&NginxConf>, log: Option<&Path>) -> Vec<ChosenFormat> {
+    let tied = conf.zip(log).map(|(conf, log)| conf.formats_for_log(log)).unwrap_or_default();
+    let others = conf.into_iter().flat_map(|conf| &conf.log_formats);
+    let read = tied.into_iter().chain(others).filter_map(|format| compiled(format).ok());
+    read.chain(recognise::known_parsers().into_iter().map(known_format)).collect()
+}
+
+fn recognised<'a>(
+    candidates: Vec<ChosenFormat>,
+    first_lines: impl IntoIterator<Item = &'a [u8]>,
+) -> Option<ChosenFormat> {
+    let parsers: Vec<_> = candidates.iter().map(|format| format.parser.clone()).collect();
+    let index = recognise::recognise(first_lines, &parsers)?;
+    let chosen = candidates.into_iter().nth(index)?;
+    Some(ChosenFormat { recognised: true, ..chosen })
+}

@@ -1,0 +1,6 @@
+//! From what an operator says about a log to what its lines need: the format that splits them and
+//! the servers that they can come from.
+
+pub mod format;
+pub mod missing;
+pub mod servers;
