@@ -4,6 +4,7 @@
 //! the crate `gatelog-parsers` (records), `event`, `ledger`, and then what shows and serves them.
 
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod diagnostic;
 pub mod escape;
@@ -12,5 +13,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod nginx;
+pub mod reader;
 pub mod setup;
+pub mod show;
 pub mod source;

@@ -231,3 +231,10 @@ const _: () = assert!(FILES_REMEMBERED_MAX >= OPEN_FILES_MAX);
 
 /// Longest file that holds a log_format, in bytes; the rest is not read.
 pub const FORMAT_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// First lines of a log that are read to recognise its format, in bytes; no more are looked at.
+pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest line that `parse` prints, in bytes. What would be longer is shown as an error, with as
+/// much of the line as there is room for.
+pub const OUTPUT_LINE_BYTES_MAX: usize = 1024 * 1024;

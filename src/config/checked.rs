@@ -80,7 +80,7 @@ impl Config {
 }
 
 /// What a source is called by default: its file name, else the whole path.
-pub(super) fn source_name(path: &str) -> String {
+pub fn source_name(path: &str) -> String {
     let name = Path::new(path).file_name().and_then(|name| name.to_str());
     name.unwrap_or(path).to_owned()
 }

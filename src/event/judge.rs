@@ -155,6 +155,11 @@ impl Judge {
         })
     }
 
+    /// When a record's line was written; `None` when no time is logged.
+    pub fn time(&mut self, record: &Record<'_>) -> Option<UnixMillis> {
+        self.time.of(record)
+    }
+
     fn target<'a>(&self, record: &Record<'a>) -> Target<'a> {
         if let Some(name) = self.route_variable.and_then(|index| record.variable(index)) {
             return Target::Named(name);

@@ -1,0 +1,212 @@
+//! What all commands begin with: the configuration, nginx.conf, the times asked for.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use gatelog_parsers::line::LineParser;
+
+use super::arguments::{Color, Common};
+use crate::clock::Clock;
+use crate::config::checked::CLIENT_ADDRESS_DEFAULT;
+use crate::config::{self, Config, Format, LoadError, parse_duration};
+use crate::diagnostic::{Level, render_title};
+use crate::event::Judge;
+use crate::event::route::Router;
+use crate::nginx::NginxConf;
+use crate::reader::{Reader, TimeRange};
+use crate::setup;
+use crate::setup::format::{ChooseError, ChosenFormat};
+
+/// nginx's configuration where Debian, and most others, keep it.
+const NGINX_CONF_DEFAULT: &str = "/etc/nginx/nginx.conf";
+
+/// What the commands share.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) format: Format,
+    pub(super) range: TimeRange,
+    pub(super) clock: Clock,
+    pub(super) router: Router,
+    /// As named on the command line.
+    nginx_conf: Option<NginxConf>,
+    /// The machine's own, used for logs that it names.
+    default_conf: Option<NginxConf>,
+    pub(super) color: Color,
+}
+
+/// Why a command cannot go on.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// 2: wrong usage or configuration, no input, no format.
+    Usage(String),
+    /// 2: problems of the configuration, rendered with or without colour.
+    Config(LoadError),
+    /// 0: whoever read our output has gone.
+    ClosedPipe,
+    /// 1: output could not be written.
+    Output(io::Error),
+}
+
+impl Failure {
+    pub(super) fn usage(message: impl fmt::Display) -> Failure {
+        Failure::Usage(message.to_string())
+    }
+
+    /// Says what is wrong on standard error, and returns the exit code.
+    pub(super) fn report(self, color: Color) -> ExitCode {
+        let color = color.on(io::stderr().is_terminal());
+        match self {
+            Failure::Usage(message) => {
+                say_error(&message, color);
+                ExitCode::from(2)
+            }
+            Failure::Config(error) => {
+                write_error(&error.render(color));
+                ExitCode::from(2)
+            }
+            Failure::Output(error) => {
+                say_error(&format!("cannot write the output: {error}"), color);
+                ExitCode::FAILURE
+            }
+            Failure::ClosedPipe => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Output(error),
+        }
+    }
+}
+
+impl From<ChooseError> for Failure {
+    fn from(error: ChooseError) -> Failure {
+        Failure::usage(error)
+    }
+}
+
+impl From<regex::Error> for Failure {
+    fn from(error: regex::Error) -> Failure {
+        Failure::usage(format!("the route patterns: {error}"))
+    }
+}
+
+/// A line on standard error that begins with `error:`.
+pub(super) fn say_error(message: &str, color: bool) {
+    write_error(&render_title(Level::Error, message, color));
+}
+
+/// A line on standard error.
+pub(super) fn write_error(text: &str) {
+    // There is nobody left to tell when standard error is closed.
+    let _unsaid = writeln!(io::stderr(), "{}", text.trim_end());
+}
+
+impl Context {
+    pub(super) fn new(common: &Common) -> Result<Context, Failure> {
+        let clock = Clock::system();
+        let config = match &common.config {
+            Some(path) => config::load(path).map_err(Failure::Config)?,
+            None => Config::default(),
+        };
+        let format = match &common.log_format {
+            Some(text) => Format::parse(text).map_err(|e| option_error("--log-format", text, e))?,
+            None => Format::Auto,
+        };
+        let nginx_conf = match &common.nginx_conf {
+            Some(path) => Some(read_conf(path, common.color)?),
+            None => None,
+        };
+        let default = Path::new(NGINX_CONF_DEFAULT);
+        let default_conf =
+            if nginx_conf.is_none() { NginxConf::read(default, None).ok() } else { None };
+        let time = |name, text: &Option<String>| match text {
+            Some(text) => {
+                parse_time(text, &clock).map(Some).map_err(|e| option_error(name, text, e))
+            }
+            None => Ok(None),
+        };
+        Ok(Context {
+            range: TimeRange {
+                since: time("--since", &common.since)?,
+                until: time("--until", &common.until)?,
+            },
+            router: setup::servers::router(&config)?,
+            config,
+            format,
+            clock,
+            nginx_conf,
+            default_conf,
+            color: common.color,
+        })
+    }
+
+    /// nginx's configuration for a log: the one that was named, else the machine's own if it writes
+    /// this very log.
+    pub(super) fn conf_for(&self, log: Option<&Path>) -> Option<&NginxConf> {
+        let writes =
+            |conf: &&NginxConf| log.is_some_and(|log| !conf.servers_for_log(log).is_empty());
+        self.nginx_conf.as_ref().or_else(|| self.default_conf.as_ref().filter(writes))
+    }
+
+    /// The format of a log, by its first lines where it is not named.
+    pub(super) fn choose_format<'a>(
+        &self,
+        log: Option<&Path>,
+        first_lines: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Option<ChosenFormat>, ChooseError> {
+        setup::format::choose(&self.format, self.conf_for(log), log, first_lines)
+    }
+
+    /// A reader of a log in this format; `name` is the source's.
+    pub(super) fn reader(
+        &self,
+        name: &str,
+        log: Option<&Path>,
+        parser: LineParser,
+    ) -> Result<Reader, Failure> {
+        let judge = self.judge(name, log, &parser)?;
+        Ok(Reader::new(parser, judge, self.range))
+    }
+
+    /// The judge of a log's records.
+    pub(super) fn judge(
+        &self,
+        name: &str,
+        log: Option<&Path>,
+        parser: &LineParser,
+    ) -> Result<Judge, Failure> {
+        let servers = setup::servers::servers(name, log, self.conf_for(log), &self.config)?;
+        let settings = setup::servers::judge_settings(&self.config, CLIENT_ADDRESS_DEFAULT)?;
+        Ok(Judge::new(parser, servers, settings))
+    }
+}
+
+fn option_error(name: &str, text: &str, error: impl fmt::Display) -> Failure {
+    Failure::usage(format!("{name} `{}`: {error}", text.escape_debug()))
+}
+
+fn read_conf(path: &Path, color: Color) -> Result<NginxConf, Failure> {
+    let conf = NginxConf::read(path, None).map_err(Failure::usage)?;
+    let color = color.on(io::stderr().is_terminal());
+    for problem in &conf.problems {
+        write_error(&render_title(Level::Warning, &problem.to_string(), color));
+    }
+    Ok(conf)
+}
+
+/// RFC 3339, or an age before now.
+fn parse_time(text: &str, clock: &Clock) -> Result<i64, String> {
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(time.as_millisecond());
+    }
+    let age = parse_duration(text)
+        .map_err(|_| "expected a time like 2026-11-22T11:51:00Z, or an age like 24h".to_owned())?;
+    Ok(clock.now().0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+}

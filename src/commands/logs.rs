@@ -1,0 +1,278 @@
+//! The logs of a command: found, opened, in the order of their first time stamp, each with the
+//! format that fits it.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use gatelog_parsers::line::Spans;
+use gatelog_parsers::recognise::LINES_MAX;
+use gatelog_parsers::time_stamp::UnixMillis;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::context::{Context, Failure, say_error, write_error};
+use crate::config::checked::source_name;
+use crate::limits::HEAD_BYTES_MAX;
+use crate::reader::Reader;
+use crate::setup::format::ChosenFormat;
+use crate::setup::missing;
+use crate::source::{Input, Line, LineBuffer, Stream, stream};
+
+/// The logs that could be opened.
+#[derive(Debug)]
+pub(super) struct Logs {
+    pub(super) list: Vec<Log>,
+    /// Whether some could not be opened, which standard error has been told.
+    pub(super) incomplete: bool,
+}
+
+/// One log.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// The source's name: what a server without a name is called after.
+    pub(super) name: String,
+    /// What messages call it.
+    pub(super) shown: String,
+    /// `None` for standard input.
+    pub(super) path: Option<PathBuf>,
+    /// `None` when no line has told.
+    pub(super) format: Option<ChosenFormat>,
+    /// Whether it holds any line at all.
+    pub(super) is_empty: bool,
+    input: Input,
+    first_time: Option<UnixMillis>,
+    /// What cannot be opened again: a pipe, with the lines read from it.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    stream: Stream,
+    buffer: LineBuffer,
+    lines: Vec<OwnedLine>,
+}
+
+/// A line kept until its format is known.
+#[derive(Debug)]
+struct OwnedLine {
+    bytes: Vec<u8>,
+    cut: bool,
+    byte_offset: u64,
+    line_number: u64,
+}
+
+impl OwnedLine {
+    fn line(&self) -> Line<'_> {
+        let OwnedLine { bytes, cut, byte_offset, line_number } = self;
+        Line { bytes, cut: *cut, byte_offset: *byte_offset, line_number: *line_number }
+    }
+}
+
+/// Opens what the arguments name. What cannot be opened is said and passed over.
+///
+/// # Errors
+/// When nothing could be opened, or a named format does not exist.
+pub(super) fn open(context: &Context, arguments: &[String]) -> Result<Logs, Failure> {
+    let color = context.color.on(std::io::stderr().is_terminal());
+    let mut logs = Logs { list: Vec::new(), incomplete: false };
+    for input in stream::expand(arguments) {
+        let opened = match input {
+            Err(error) => Err(error.to_string()),
+            Ok(input) => Stream::open(&input).map(|s| (input, s)).map_err(|e| e.to_string()),
+        };
+        match opened {
+            Ok((input, stream)) => logs.list.push(Log::new(context, input, stream)?),
+            Err(message) => {
+                say_error(&message, color);
+                logs.incomplete = true;
+            }
+        }
+    }
+    if logs.list.is_empty() {
+        return Err(Failure::Usage("no log could be opened".to_owned()));
+    }
+    // Stable: those without a time stay where they were named.
+    logs.list.sort_by_key(|log| log.first_time.unwrap_or(UnixMillis::MIN));
+    Ok(logs)
+}
+
+impl Logs {
+    /// Those that a report can be made of, each with its format; what the others lack is said.
+    ///
+    /// # Errors
+    /// When none is left, though one has lines.
+    pub(super) fn with_verdicts(&mut self, context: &Context) -> Result<(), Failure> {
+        let mut refused = Vec::new();
+        self.list.retain(|log| match &log.format {
+            Some(format) if missing::gives_verdicts(&format.parser) => true,
+            Some(format) => {
+                refused.push(no_verdicts(&log.shown, format));
+                false
+            }
+            None if log.is_empty => true,
+            None => {
+                refused.push(no_format(&log.shown));
+                false
+            }
+        });
+        if self.list.is_empty() {
+            return Err(Failure::Usage(refused.join("\n")));
+        }
+        let color = context.color.on(std::io::stderr().is_terminal());
+        self.incomplete |= !refused.is_empty();
+        refused.iter().for_each(|message| say_error(message, color));
+        Ok(())
+    }
+
+    /// Says on standard error which formats were recognised.
+    pub(super) fn say_formats(&self) {
+        for log in &self.list {
+            if let Some(format) = log.format.as_ref().filter(|format| format.recognised) {
+                write_error(&format!("{}: read as {format}", log.shown));
+            }
+        }
+    }
+}
+
+/// What to say of a log whose format gives no verdicts.
+pub(super) fn no_verdicts(shown: &str, format: &ChosenFormat) -> String {
+    let lacking = missing::missing(&format.parser).into_iter().filter(|missing| missing.needed);
+    let lacking: Vec<_> = lacking.map(|m| format!("${}", m.field.variable())).collect();
+    let lacking = lacking.join(" and ");
+    let paste = missing::paste();
+    format!(
+        "{shown}: log_format {format} has no {lacking}, so it tells no verdict; log with\n{paste}"
+    )
+}
+
+/// What to say of a log that no format fits.
+pub(super) fn no_format(shown: &str) -> String {
+    format!(
+        "{shown}: no known log_format fits its first lines; name it with --log-format, or nginx's \
+         configuration with --nginx-conf"
+    )
+}
+
+impl Log {
+    fn new(context: &Context, input: Input, mut stream: Stream) -> Result<Log, Failure> {
+        let path = match &input {
+            Input::File(path) => Some(path.clone()),
+            Input::Stdin => None,
+        };
+        let mut buffer = LineBuffer::new();
+        let lines = head(&mut stream, &mut buffer);
+        let first_lines = lines.iter().map(|line| line.bytes.as_slice());
+        let format = context.choose_format(path.as_deref(), first_lines)?;
+        let name = path.as_deref().and_then(Path::to_str).map_or("stdin".to_owned(), source_name);
+        let mut log = Log {
+            name,
+            shown: stream.name().to_owned(),
+            is_empty: lines.is_empty(),
+            first_time: None,
+            held: None,
+            path,
+            format,
+            input,
+        };
+        log.first_time = log.first_time(context, &lines);
+        // What is no regular file gives its bytes only once.
+        if stream.size_bytes().is_none() {
+            log.held = Some(Held { stream, buffer, lines });
+        }
+        Ok(log)
+    }
+
+    fn first_time(&self, context: &Context, lines: &[OwnedLine]) -> Option<UnixMillis> {
+        let parser = &self.format.as_ref()?.parser;
+        let mut judge = context.judge(&self.name, self.path.as_deref(), parser).ok()?;
+        let mut spans = Spans::default();
+        let mut time = |line: &OwnedLine| judge.time(&parser.parse(&line.bytes, &mut spans).ok()?);
+        lines.iter().find_map(&mut time)
+    }
+
+    /// The reader of its lines; `None` when it has no format, because it has no line.
+    pub(super) fn reader(&self, context: &Context) -> Result<Option<Reader>, Failure> {
+        let Some(format) = &self.format else { return Ok(None) };
+        let parser = format.parser.clone();
+        context.reader(&self.name, self.path.as_deref(), parser).map(Some)
+    }
+
+    /// Reads the whole log and hands each line to `on_line`, which may stop the reading with an
+    /// error. Returns whether all could be read; if not, standard error has been told.
+    pub(super) fn read(
+        &mut self,
+        color: bool,
+        mut on_line: impl FnMut(&Line<'_>) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let (mut stream, mut buffer, lines) = match self.held.take() {
+            Some(Held { stream, buffer, lines }) => (stream, buffer, lines),
+            None => match Stream::open(&self.input) {
+                Ok(stream) => (stream, LineBuffer::new(), Vec::new()),
+                Err(error) => {
+                    say_error(&error.to_string(), color);
+                    return Ok(false);
+                }
+            },
+        };
+        let mut stopped = Ok(());
+        let mut each = |line: Line<'_>| {
+            if stopped.is_ok() {
+                stopped = on_line(&line);
+            }
+        };
+        lines.iter().for_each(|line| each(line.line()));
+        let progress = progress(&stream);
+        let complete = loop {
+            match buffer.read_from(&mut stream, &mut each) {
+                Ok(0) => break true,
+                Ok(_) => progress.set_position(stream.consumed_bytes()),
+                Err(error) => {
+                    progress.finish_and_clear();
+                    say_error(&error.to_string(), color);
+                    break false;
+                }
+            }
+        };
+        buffer.finish(&mut each);
+        progress.finish_and_clear();
+        stopped.map(|()| complete)
+    }
+}
+
+/// The first lines of a stream, whose rest stays in the buffer. A fault shows when it is read on.
+fn head(stream: &mut Stream, buffer: &mut LineBuffer) -> Vec<OwnedLine> {
+    let mut lines: Vec<OwnedLine> = Vec::new();
+    let mut bytes = 0;
+    let mut keep = |line: Line<'_>| {
+        let Line { bytes: text, cut, byte_offset, line_number } = line;
+        bytes += text.len();
+        lines.push(OwnedLine { bytes: text.to_vec(), cut, byte_offset, line_number });
+        (lines.len(), bytes)
+    };
+    let mut full = false;
+    while !full {
+        let mut each = |line: Line<'_>| {
+            let (count, bytes) = keep(line);
+            full = count >= LINES_MAX || bytes >= HEAD_BYTES_MAX;
+        };
+        match buffer.read_from(stream, &mut each) {
+            Ok(1..) => {}
+            // The end, or a fault: the last line is then kept too, for it may be the only one.
+            Ok(0) | Err(_) => {
+                buffer.finish(&mut each);
+                break;
+            }
+        }
+    }
+    lines
+}
+
+/// How far the reading is, on a terminal; nothing elsewhere.
+fn progress(stream: &Stream) -> ProgressBar {
+    let Some(size) = stream.size_bytes() else { return ProgressBar::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr());
+    let name = crate::escape::escape_text(stream.name().as_bytes()).into_owned();
+    if let Ok(style) = ProgressStyle::with_template("{percent:>3}% of {msg}") {
+        bar.set_style(style);
+    }
+    bar.with_message(name)
+}
