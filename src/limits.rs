@@ -95,7 +95,7 @@ pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 10 << 20 }
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;
 
 /// Buckets of the timeline of all requests; more, and they widen.
-pub const TIMELINE_BUCKETS_MAX: usize = 1500;
+pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 
 /// Buckets of the timeline of one certificate's refusals.
 pub const REFUSAL_BUCKETS_MAX: usize = 24;
@@ -238,3 +238,6 @@ pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest line that `parse` prints, in bytes. What would be longer is shown as an error, with as
 /// much of the line as there is room for.
 pub const OUTPUT_LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Entries of each list of a report; the rest is counted.
+pub const LIST_ENTRIES_MAX: usize = 1000;

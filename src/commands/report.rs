@@ -1,7 +1,104 @@
 //! `gatelog report`: what happened in these logs.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
 use super::arguments::ReportFormat;
 use super::context::{Context, Failure};
-use std::process::ExitCode;
-pub(super) fn run(_: &Context, _: ReportFormat, _: &[String]) -> Result<ExitCode, Failure> {
-    Err(Failure::usage("not yet"))
+use super::logs::{self, Logs};
+use crate::ledger::Ledger;
+use crate::ledger::distinct::Seed;
+use crate::reader::LineCounts;
+use crate::show::report_json::ReportJson;
+use crate::show::report_text::ReportText;
+use crate::show::summary::Summary;
+use crate::show::text_table::Terminal;
+
+/// Columns of a terminal that does not tell.
+const COLUMNS_DEFAULT: usize = 100;
+
+pub(super) fn run(
+    context: &Context,
+    format: ReportFormat,
+    arguments: &[String],
+) -> Result<ExitCode, Failure> {
+    let mut logs = logs::open(context, arguments)?;
+    logs.with_verdicts(context)?;
+    logs.say_formats();
+    let mut ledger = Ledger::new(random_seed(), context.config.routes.limit);
+    let lines = count(context, &mut logs, &mut ledger)?;
+    let summary = Summary::new(&ledger);
+    let mut out = io::stdout().lock();
+    match format {
+        ReportFormat::Json => {
+            let report = ReportJson::new(&summary, lines, format_names(&logs));
+            serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
+            out.write_all(b"\n")?;
+        }
+        ReportFormat::Text => {
+            let logs = arguments.iter().map(|name| shell_word(name)).collect::<Vec<_>>().join(" ");
+            let report = ReportText { summary: &summary, lines, logs: &logs };
+            out.write_all(report.render(&terminal(context)).as_bytes())?;
+        }
+    }
+    out.flush()?;
+    Ok(if logs.incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Reads all logs into the ledger.
+fn count(context: &Context, logs: &mut Logs, ledger: &mut Ledger) -> Result<LineCounts, Failure> {
+    let color = context.color.on(io::stderr().is_terminal());
+    let mut lines = LineCounts::default();
+    for log in &mut logs.list {
+        let Some(mut reader) = log.reader(context)? else { continue };
+        // Another log's paths may stand in another column or escape.
+        ledger.routes.forget_paths();
+        let complete = log.read(color, |line| {
+            reader.count(line, ledger, &context.router);
+            Ok(())
+        })?;
+        logs.incomplete |= !complete;
+        lines.merge(reader.counts());
+    }
+    Ok(lines)
+}
+
+/// A seed that no client can know; the standard library draws its own from the system.
+fn random_seed() -> Seed {
+    Seed::new(RandomState::new().hash_one(()))
+}
+
+/// The formats by which the logs were read, each once.
+fn format_names(logs: &Logs) -> Option<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for format in logs.list.iter().filter_map(|log| log.format.as_ref()) {
+        if !names.contains(&format.name.as_str()) {
+            names.push(&format.name);
+        }
+    }
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn terminal(context: &Context) -> Terminal {
+    let is_terminal = io::stdout().is_terminal();
+    let columns = terminal_size::terminal_size_of(io::stdout())
+        .map_or(COLUMNS_DEFAULT, |(width, _)| usize::from(width.0));
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+    let utf8 = locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    });
+    Terminal { columns, color: context.color.on(is_terminal), utf8 }
+}
+
+/// A word as a shell takes it back.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let word = crate::escape::escape_text(word.as_bytes()).replace('\'', r"'\''");
+    format!("'{word}'")
 }

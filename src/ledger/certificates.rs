@@ -262,6 +262,18 @@ impl RouteSet {
         self.0.get(route.index() / 64).is_some_and(|word| word >> (route.index() % 64) & 1 == 1)
     }
 
+    /// Those in it, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = RouteId> {
+        let words = self.0.iter().zip((0u32..).step_by(64));
+        let bits = |(word, first): (&u64, u32)| {
+            let word = *word;
+            (0..64)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| RouteId::new(first + bit))
+        };
+        words.flat_map(bits)
+    }
+
     /// How many are in it.
     pub fn count(&self) -> u64 {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
@@ -279,7 +291,8 @@ impl RouteSet {
         missing * size_of::<u64>()
     }
 
-    fn merge(&mut self, other: &RouteSet) {
+    /// Adds all of `other`, of the same ledger.
+    pub fn merge(&mut self, other: &RouteSet) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
         }

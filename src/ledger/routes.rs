@@ -19,6 +19,11 @@ use crate::limits::{
 pub struct RouteId(u32);
 
 impl RouteId {
+    /// The route at this place.
+    pub(super) fn new(index: u32) -> RouteId {
+        RouteId(index)
+    }
+
     /// Its place in a list over all routes.
     pub fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)

@@ -2,4 +2,9 @@
 //! leaves the process changes only on purpose.
 
 pub mod line;
+pub mod report_json;
+pub mod report_text;
+pub mod summary;
+pub mod text_table;
 pub mod time;
+pub mod words;
