@@ -8,18 +8,17 @@
 use std::fmt;
 
 use crate::escape::Escape;
-use crate::json_line::{self, closing_quote};
+use crate::json_line;
 use crate::log_format::{LogFormat, Piece};
 use crate::variable::{Field, Shape};
-use crate::verify_result;
 
 pub use crate::line::by_key::Keys;
+pub use crate::line::by_template::EFFORT_BYTES_MAX;
 
 #[path = "line_by_key.rs"]
 mod by_key;
-
-/// Most ends tried for one line before it is given up as unreadable.
-pub const ATTEMPTS_MAX: u32 = 4096;
+#[path = "line_by_template.rs"]
+mod by_template;
 
 const FIELD_COUNT: usize = Field::ALL.len();
 
@@ -49,6 +48,8 @@ struct Step {
     literal: Vec<u8>,
     /// How the end is found.
     end: End,
+    /// Whether the value is read more than once: it or the one before it has several ends.
+    retried: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ enum End {
     Barred,
     /// The same, where a backslash may stand before that byte (`escape=json`).
     Quoted,
-    /// The literal holds a byte that no value holds: its first occurrence is the end.
+    /// The literal holds a byte that no value holds there: its first occurrence is the end.
     First,
     /// A value may hold the literal: the end is the first occurrence that fits.
     Open,
@@ -70,6 +71,8 @@ enum End {
 pub struct Spans {
     found: Vec<Span>,
     other: Vec<Span>,
+    /// The last place where each open value can end.
+    limits: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +170,12 @@ impl LineParser {
                 step.end = End::Line;
             }
         }
+        let mut behind_open = false;
+        for step in &mut steps {
+            let open = step.end == End::Open;
+            step.retried = open || behind_open;
+            behind_open = open;
+        }
         let literals = steps.iter().map(|step| &step.literal);
         let guard = guard(format.escape, literals.chain([&leading]));
         let keys = Keys::of_template(&leading, &steps, format.escape);
@@ -183,7 +192,7 @@ impl LineParser {
         LineParser {
             name: "json".to_owned(),
             escape: Escape::Json,
-            leading: Vec::new(),
+            leading: b"{".to_vec(),
             slots: slots(&steps),
             steps,
             guard: Vec::new(),
@@ -222,10 +231,10 @@ impl LineParser {
         line: &'a [u8],
         spans: &'a mut Spans,
     ) -> Result<Record<'a>, LineError> {
-        let Spans { found, other } = spans;
+        let Spans { found, other, limits } = spans;
         found.clear();
         found.resize(self.steps.len(), ABSENT);
-        let escape = match (self.by_template(line, found, other), &self.keys) {
+        let escape = match (self.by_template(line, found, other, limits), &self.keys) {
             (Ok(()), _) => self.escape,
             (Err(miss), Some(keys)) if line.trim_ascii_start().first() == Some(&b'{') => {
                 found.fill(ABSENT);
@@ -278,157 +287,6 @@ impl LineParser {
     fn slot(&self, field: Field) -> Option<usize> {
         self.slots.get(usize::from(field as u8)).copied().flatten().map(usize::from)
     }
-
-    fn by_template(
-        &self,
-        line: &[u8],
-        found: &mut [Span],
-        other: &mut Vec<Span>,
-    ) -> Result<(), LineError> {
-        if !line.starts_with(&self.leading) || !self.templated {
-            return Err(LineError::new(LineErrorKind::Literal, Step::LEADING, 0, line.len()));
-        }
-        let mut attempts = 0;
-        self.solve(line, found, 0, self.leading.len(), &mut attempts)?;
-        if self.open { self.refuse_other_reading(line, found, other, attempts) } else { Ok(()) }
-    }
-
-    /// Finds the values from variable `first` on, which starts at `from`. Goes back to the last
-    /// open end when a later value cannot be.
-    fn solve(
-        &self,
-        line: &[u8],
-        spans: &mut [Span],
-        first: usize,
-        from: usize,
-        attempts: &mut u32,
-    ) -> Result<(), LineError> {
-        let (mut index, mut start, mut search) = (first, from, from);
-        let mut furthest: Option<LineError> = None;
-        while let Some(step) = self.steps.get(index) {
-            match self.end_of_value(index, step, line, start, search) {
-                Ok(end) => {
-                    if let Some(span) = spans.get_mut(index) {
-                        *span = Span::new(start, end);
-                    }
-                    start = end + step.literal.len();
-                    search = start;
-                    index += 1;
-                }
-                Err(miss) => {
-                    furthest =
-                        furthest.filter(|far| far.span.start >= miss.span.start).or(Some(miss));
-                    let Some((open, span)) = self.last_open(spans, first, index) else {
-                        return Err(furthest.unwrap_or(miss));
-                    };
-                    *attempts += 1;
-                    if *attempts > ATTEMPTS_MAX {
-                        return Err(LineError { kind: LineErrorKind::TooManyWays, ..miss });
-                    }
-                    (index, start, search) = (open, span.start(), span.end() + 1);
-                }
-            }
-        }
-        if start < line.len() {
-            return Err(LineError::new(LineErrorKind::Trailing, Step::LEADING, start, line.len()));
-        }
-        Ok(())
-    }
-
-    /// The last variable in `first..before` that could end elsewhere.
-    fn last_open(&self, spans: &[Span], first: usize, before: usize) -> Option<(usize, Span)> {
-        let steps = self.steps.iter().zip(spans).enumerate();
-        let mut candidates = steps.take(before).skip(first);
-        let last = candidates.rfind(|(_, (step, _))| step.end == End::Open);
-        last.map(|(index, (_, span))| (index, *span))
-    }
-
-    /// The first end at `search` or later that this variable's value can have.
-    fn end_of_value(
-        &self,
-        index: usize,
-        step: &Step,
-        line: &[u8],
-        start: usize,
-        search: usize,
-    ) -> Result<usize, LineError> {
-        let fail = |kind, at, end| Err(LineError::new(kind, index, at, end));
-        let mut search = search;
-        let mut unfit = None;
-        loop {
-            let Some(end) = step.candidate(line, start, search) else {
-                if let Some(end) = unfit {
-                    return fail(LineErrorKind::Value, start, end);
-                }
-                let at = if step.end == End::Line { line.len() } else { start.max(search) };
-                return fail(LineErrorKind::Literal, at.min(line.len()), line.len());
-            };
-            let value = line.get(start..end).unwrap_or_default();
-            if step.end == End::Barred || step.end == End::Quoted {
-                if !line.get(end..).is_some_and(|rest| rest.starts_with(&step.literal)) {
-                    return fail(LineErrorKind::Literal, end, line.len());
-                }
-            } else if let Some(at) = self.barred(value) {
-                return fail(LineErrorKind::Barred, start + at, start + at + 1);
-            }
-            if step.shape.fits(value) {
-                return Ok(end);
-            }
-            if step.end != End::Open {
-                return fail(LineErrorKind::Value, start, end);
-            }
-            unfit = unfit.or(Some(end));
-            search = end + 1;
-        }
-    }
-
-    /// Where a value holds a byte that escaping keeps out of values.
-    fn barred(&self, value: &[u8]) -> Option<usize> {
-        match (self.escape, self.guard.as_slice()) {
-            (_, []) => None,
-            (Escape::Json, _) => closing_quote(value, 0),
-            (_, [a]) => memchr::memchr(*a, value),
-            (_, [a, b]) => memchr::memchr2(*a, *b, value),
-            (_, guard) => value.iter().position(|byte| guard.contains(byte)),
-        }
-    }
-
-    /// Tries every later end of the open values: a line that can be read in two ways is refused.
-    fn refuse_other_reading(
-        &self,
-        line: &[u8],
-        found: &[Span],
-        other: &mut Vec<Span>,
-        mut attempts: u32,
-    ) -> Result<(), LineError> {
-        for (index, step) in self.steps.iter().enumerate().rev() {
-            if step.end != End::Open {
-                continue;
-            }
-            let span = found.get(index).copied().unwrap_or(ABSENT);
-            let mut search = span.end() + 1;
-            while let Ok(end) = self.end_of_value(index, step, line, span.start(), search) {
-                attempts += 1;
-                let fail = |kind| {
-                    Err(LineError {
-                        kind,
-                        ..LineError::new(LineErrorKind::Value, index, span.end(), end)
-                    })
-                };
-                if attempts > ATTEMPTS_MAX {
-                    return fail(LineErrorKind::TooManyWays);
-                }
-                other.clear();
-                other.resize(self.steps.len(), ABSENT);
-                let next = end + step.literal.len();
-                if self.solve(line, other, index + 1, next, &mut attempts).is_ok() {
-                    return fail(LineErrorKind::Ambiguous { other_column: end + 1 });
-                }
-                search = end + 1;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Step {
@@ -438,56 +296,29 @@ impl Step {
     fn new(name: &str) -> Step {
         let field = Field::from_variable(name.as_bytes());
         let shape = field.map_or(Shape::Text, Field::shape);
-        Step { name: name.to_owned(), field, shape, literal: Vec::new(), end: End::Line }
+        Step {
+            name: name.to_owned(),
+            field,
+            shape,
+            literal: Vec::new(),
+            end: End::Line,
+            retried: false,
+        }
     }
 
     fn end_of(&self, escape: Escape, shape: Shape) -> End {
-        let may_hold = |byte: &u8| escape.may_hold(*byte) && shape.may_hold(*byte);
+        let before = std::iter::once(None).chain(self.literal.iter().map(Some));
+        let may_hold = |(byte, before): (&u8, Option<&u8>)| {
+            // A value of `escape=json` does hold a quote behind a backslash.
+            let escaped = escape == Escape::Json && *byte == b'"' && before == Some(&b'\\');
+            (escaped || escape.may_hold(*byte)) && shape.may_hold(*byte)
+        };
         match self.literal.first() {
             Some(b'"') if escape == Escape::Json => End::Quoted,
             Some(first) if escape != Escape::None && !escape.may_hold(*first) => End::Barred,
-            _ if self.literal.iter().all(may_hold) => End::Open,
+            _ if self.literal.iter().zip(before).all(may_hold) => End::Open,
             _ => End::First,
         }
-    }
-
-    /// Where the value could end, at `search` or later.
-    fn candidate(&self, line: &[u8], start: usize, search: usize) -> Option<usize> {
-        let first = *self.literal.first().unwrap_or(&b'\n');
-        let end = match self.end {
-            End::Line => line.strip_suffix(self.literal.as_slice())?.len(),
-            End::Barred => search + memchr::memchr(first, line.get(search..)?)?,
-            End::Quoted => closing_quote(line, search)?,
-            End::First | End::Open => match self.known_verify_end(line, start) {
-                Some(end) => end,
-                None => find(line, search, first, &self.literal)?,
-            },
-        };
-        (end >= search).then_some(end)
-    }
-
-    /// Where an unquoted `FAILED:text` ends, if the text is one that OpenSSL writes: it may hold the
-    /// delimiter, and the longest known text is the one that was written.
-    fn known_verify_end(&self, line: &[u8], start: usize) -> Option<usize> {
-        if self.shape != Shape::Verify {
-            return None;
-        }
-        let text = line.get(start..)?.strip_prefix(b"FAILED:")?;
-        let length = verify_result::longest_known_text(text)?;
-        let rest = text.get(length..)?;
-        rest.starts_with(&self.literal).then_some(line.len() - rest.len())
-    }
-}
-
-/// The first place from `search` on where `literal`, which begins with `first`, stands.
-fn find(line: &[u8], search: usize, first: u8, literal: &[u8]) -> Option<usize> {
-    let mut at = search;
-    loop {
-        at += memchr::memchr(first, line.get(at..)?)?;
-        if line.get(at..)?.starts_with(literal) {
-            return Some(at);
-        }
-        at += 1;
     }
 }
 

@@ -232,11 +232,92 @@ fn bytes_that_are_not_utf8_pass_through_json() {
 
 #[test]
 fn a_client_cannot_make_reading_long() {
-    let parser = parser("$remote_user [$time_local] $status");
-    let line = " [".repeat(60_000);
-    let mut spans = Spans::default();
-    let error = parser.parse(line.as_bytes(), &mut spans).unwrap_err();
-    assert_eq!(error.kind, LineErrorKind::TooManyWays);
+    let check = |format: &str, prefix: &str, unit: &str, suffix: &str, gives_up: bool| {
+        let parser = parser(format);
+        let count = (128 * 1024 - prefix.len() - suffix.len()) / unit.len();
+        let line = format!("{prefix}{}{suffix}", unit.repeat(count));
+        let mut spans = Spans::default();
+        let error = parser.parse(line.as_bytes(), &mut spans).expect_err(format);
+        assert_eq!(error.kind == LineErrorKind::TooManyWays, gives_up, "{format} {unit:?}");
+    };
+    let time = " [22/Nov/2026:11:51:17 +0000]";
+    check("$remote_user [$time_local] $status", "", " [", "", true);
+    check(recognise::MTLS, "10.0.0.1 - ", " [", "", true);
+    check(recognise::MTLS, "10.0.0.1 - ", time, "", false);
+    check("$http_user_agent $upstream_addr $status", "", "a ", "-", true);
+    check("$http_user_agent $upstream_addr $status", "", "a, ", "", true);
+    check("$http_user_agent $upstream_status $status", "", "1 : ", "", true);
+    check("$http_user_agent $ssl_client_verify $status", "", "FAILED:a ", "", true);
+    check("$http_user_agent-$server_name $status", "", "-", "", true);
+    let json = r#"escape=none {"agent":"$http_user_agent","uri":"$uri","status":$status}"#;
+    check(json, r#"{"agent":""#, r#"","uri":""#, "", true);
+}
+
+#[test]
+fn a_long_user_name_of_delimiters_is_read() {
+    // nginx takes a header of 8 KiB, and Base64 makes a name of 6 KiB from it.
+    for unit in [" [", " [22/Nov/2026:11:51:17 +0000]", " - "] {
+        let user = unit.repeat(6 * 1024 / unit.len());
+        let line = format!(
+            "10.0.0.1 - {user} [22/Nov/2026:11:51:17 +0000] \"GET / HTTP/1.1\" 400 3 \"-\" \"-\" \
+             client_verify=NONE client_dn=\"-\" client_fp=-"
+        );
+        let parser = parser(recognise::MTLS);
+        let mut spans = Spans::default();
+        let record = parser.parse(line.as_bytes(), &mut spans).unwrap();
+        assert_eq!(record.logged(Field::RemoteUser), Some(user.as_bytes()));
+    }
+}
+
+/// What nginx 1.22 with OpenSSL 3.0 wrote for clients that chose their certificates with care.
+#[test]
+fn odd_certificates_do_not_hide_their_lines() {
+    check_all(
+        "v_start=\"$ssl_client_v_start\" serial=$ssl_client_serial s=$status",
+        &[
+            (r#"v_start="Bad time value" serial=-04D2 s=400"#, Ok("Bad time value|-04D2|400")),
+            (
+                r#"v_start="Jan  1 01:01:01.123456 2026 GMT" serial=ABAB\x5C\x0AABAB s=400"#,
+                Ok(r"Jan  1 01:01:01.123456 2026 GMT|ABAB\\x5C\\x0AABAB|400"),
+            ),
+        ],
+    );
+    check_all(
+        "escape=json \"$ssl_client_serial\" $status",
+        &[(r#""ABAB\\\nABAB" 400"#, Ok(r"ABAB\\\\\\nABAB|400"))],
+    );
+}
+
+#[test]
+fn a_resolver_that_fails_does_not_hide_the_line() {
+    check_all(
+        "$uri|$upstream_addr|$upstream_status|$upstream_response_time|$status",
+        &[
+            (
+                "/a|, 127.0.0.1:28444|-, 200|0.000, 0.001|200",
+                Ok("/a|, 127.0.0.1:28444|-, 200|0.000, 0.001|200"),
+            ),
+            (
+                "/b|127.0.0.1:28444 : |404 : |0.000 : |502",
+                Ok("/b|127.0.0.1:28444 : |404 : |0.000 : |502"),
+            ),
+        ],
+    );
+}
+
+/// JSON inside a JSON string: a client's quote, escaped once, reads like the format's own.
+#[test]
+fn a_quote_behind_a_backslash_is_no_certain_end() {
+    check_all(
+        r#"escape=json {"log":"{\"uri\":\"$uri\",\"status\":$status}"}"#,
+        &[
+            (r#"{"log":"{\"uri\":\"/a\",\"status\":200}"}"#, Ok("/a|200")),
+            (
+                r#"{"log":"{\"uri\":\"/a\",\"status\":404,\"b\":\"\",\"status\":200}"}"#,
+                Ok(r#"/a\\\",\\\"status\\\":404,\\\"b\\\":\\\"|200"#),
+            ),
+        ],
+    );
 }
 
 /// A value as nginx escapes it by default.

@@ -56,17 +56,20 @@ impl LogFormat {
             return LogFormat::from_directive(directive.ok_or(FormatError::at(1, 1, Missing))?);
         }
         if start.starts_with(b"'") {
-            let directive = [b"log_format pasted ", start.trim_ascii_end(), b";"].concat();
-            let mut format = LogFormat::parse(&directive)?;
-            format.name.clear();
-            return Ok(format);
+            // On a line of its own, so that columns are those of the text.
+            let parts = text.trim_ascii_end();
+            let parts = parts.strip_suffix(b";").unwrap_or(parts);
+            let directive = [b"log_format pasted\n", parts, b";"].concat();
+            let format = LogFormat::parse(&directive).map_err(FormatError::without_first_line)?;
+            return Ok(LogFormat { name: String::new(), ..format });
         }
         let bare = text.strip_suffix(b"\n").unwrap_or(text);
         let (escape, parts) = match bare.strip_prefix(b"escape=") {
             Some(rest) => {
                 let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
                 let (word, parts) = rest.split_at_checked(end).unwrap_or((rest, b""));
-                let column = column_after(8, end);
+                let spaces = parts.len() - parts.trim_ascii_start().len();
+                let column = column_after(8, end + spaces);
                 (escape_from(word, 1, 8)?, (parts.trim_ascii_start(), column))
             }
             None => (Escape::Default, (bare, 1)),
@@ -128,10 +131,11 @@ impl Builder {
         self.text_bytes += text.len();
         let mut rest = text;
         while !rest.is_empty() {
-            let offset = text.len() - rest.len();
-            let (at_line, at_column) = position(text, offset, line, column);
-            let fail = |kind| FormatError::at(at_line, at_column, kind);
-            if self.text_bytes > FORMAT_BYTES_MAX || self.variable_count > VARIABLES_MAX {
+            let fail = |kind| {
+                let (at_line, at_column) = position(text, text.len() - rest.len(), line, column);
+                FormatError::at(at_line, at_column, kind)
+            };
+            if self.text_bytes > FORMAT_BYTES_MAX {
                 return Err(fail(TooLarge));
             }
             let (after, piece) = piece(rest).map_err(|_| fail(BadVariable))?;
@@ -149,6 +153,9 @@ impl Builder {
             }
             (_, piece) => {
                 self.variable_count += usize::from(matches!(piece, Piece::Variable(_)));
+                if self.variable_count > VARIABLES_MAX {
+                    return Err(TooLarge);
+                }
                 self.pieces.push(piece);
             }
         }
@@ -247,6 +254,10 @@ impl FormatError {
         FormatError { line, column, kind }
     }
 
+    fn without_first_line(self) -> FormatError {
+        FormatError { line: self.line.saturating_sub(1).max(1), ..self }
+    }
+
     fn from_conf(error: &nginx_conf::ConfError) -> FormatError {
         FormatError::at(error.line, error.column, Syntax(error.kind.to_string()))
     }
@@ -308,6 +319,13 @@ mod tests {
         check("log_format m 'a\\tb$a';", "m", Escape::Default, r#""a\tb" $a"#);
         check("# ours\nlog_format\n  m\n  '$a';", "m", Escape::Default, "$a");
         check("'$a ' '$b'", "", Escape::Default, r#"$a " " $b"#);
+        check("'$a ' '$b';\n", "", Escape::Default, r#"$a " " $b"#);
+        check(
+            &"$a ".repeat(VARIABLES_MAX),
+            "",
+            Escape::Default,
+            &r#"$a " " "#.repeat(VARIABLES_MAX).trim_end(),
+        );
     }
 
     #[test]
@@ -327,6 +345,10 @@ mod tests {
         check("log_format m;", 1, 1, "at least one variable");
         check("escape=xml $a", 1, 8, "escape=default");
         check("log_format m escape=yaml '$a';", 1, 14, "escape=default");
-        check(&"$a ".repeat(VARIABLES_MAX + 2), 1, 771, "at most");
+        check(&"$a ".repeat(VARIABLES_MAX + 1), 1, 769, "at most");
+        check(&format!("{}$a", "$a ".repeat(VARIABLES_MAX)), 1, 769, "at most");
+        check("'$a' '$b'", 1, 7, "between `$a` and `$b`");
+        check("\n '$a ' '$'", 2, 9, "variable name");
+        check("escape=json   $a$b", 1, 17, "between `$a` and `$b`");
     }
 }

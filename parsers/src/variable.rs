@@ -77,8 +77,8 @@ fields! {
     SslClientSDnLegacy "ssl_client_s_dn_legacy" Text,
     /// The issuer in OpenSSL's one-line form.
     SslClientIDnLegacy "ssl_client_i_dn_legacy" Text,
-    /// Upper-case hex digits.
-    SslClientSerial "ssl_client_serial" Hex,
+    /// Upper-case hex digits, the client's own choice.
+    SslClientSerial "ssl_client_serial" Serial,
     /// SHA-1 of the certificate, 40 hex digits.
     SslClientFingerprint "ssl_client_fingerprint" Sha1,
     /// `Nov 22 11:51:15 2026 GMT`.
@@ -120,14 +120,12 @@ fields! {
 }
 
 impl Field {
-    /// The field of a variable's name (without `$`).
+    /// The field of a variable's name (without `$`), in any case as nginx takes it.
     pub fn from_variable(name: &[u8]) -> Option<Field> {
-        let same = |field: &&Field| field.variable().as_bytes() == name;
-        Field::ALL.iter().find(same).copied().or(match name {
-            b"query_string" => Some(Field::Args),
-            b"document_uri" => Some(Field::Uri),
-            _ => None,
-        })
+        let same = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+        let field = Field::ALL.iter().find(|field| same(field.variable())).copied();
+        let aliases = [("query_string", Field::Args), ("document_uri", Field::Uri)];
+        field.or_else(|| aliases.iter().find(|(alias, _)| same(alias)).map(|(_, field)| *field))
     }
 }
 
@@ -154,9 +152,12 @@ pub enum Shape {
     Sha1,
     /// Hex digits.
     Hex,
+    /// OpenSSL's `i2a_ASN1_INTEGER`: hex digits with an optional minus, a backslash and a line end
+    /// behind each 35 octets.
+    Serial,
     /// `$ssl_client_verify`.
     Verify,
-    /// OpenSSL's `ASN1_TIME_print`.
+    /// OpenSSL's `ASN1_TIME_print`: a time, possibly with a fraction, or `Bad time value`.
     CertificateTime,
     /// `r` or `.`.
     SessionReused,
@@ -184,13 +185,14 @@ impl Shape {
             Shape::Decimal => is_decimal(value),
             Shape::Sha1 => value.len() == 40 && value.iter().all(u8::is_ascii_hexdigit),
             Shape::Hex => value.iter().all(u8::is_ascii_hexdigit),
+            Shape::Serial => is_serial(value),
             Shape::Verify => {
                 verify_result::parse(value).is_some() && value.iter().all(|&b| self.may_hold(b))
             }
-            Shape::CertificateTime => time_stamp::parse_certificate_time(value).is_some(),
+            Shape::CertificateTime => is_certificate_time(value),
             Shape::SessionReused => matches!(value, b"r" | b"."),
-            Shape::UpstreamAddresses => upstream_list(value).all(is_upstream),
-            Shape::UpstreamNumbers => upstream_list(value).all(|n| n == b"-" || is_decimal(n)),
+            Shape::UpstreamAddresses => is_upstream_list(value, is_upstream),
+            Shape::UpstreamNumbers => is_upstream_list(value, |n| n == b"-" || is_decimal(n)),
         }
     }
 
@@ -200,16 +202,46 @@ impl Shape {
             Shape::Text => true,
             Shape::Token | Shape::Address => is_token(byte),
             Shape::TimeLocal => byte.is_ascii_alphanumeric() || b"/: +-".contains(&byte),
-            Shape::TimeIso8601 => byte.is_ascii_digit() || b"-:T+Z".contains(&byte),
+            Shape::TimeIso8601 => byte.is_ascii_digit() || b"-:T+Z.".contains(&byte),
             Shape::Status | Shape::Integer => byte.is_ascii_digit() || byte == b'-',
             Shape::Decimal => byte.is_ascii_digit() || b".-".contains(&byte),
             Shape::Sha1 | Shape::Hex => byte.is_ascii_hexdigit() || byte == b'-',
+            Shape::Serial => byte.is_ascii_hexdigit() || b"-\\xn".contains(&byte),
             // The texts of every library are plain words, so an end that takes in a quote is wrong.
             Shape::Verify => byte == b' ' || byte.is_ascii_graphic() && !b"\"\\".contains(&byte),
-            Shape::CertificateTime => byte.is_ascii_alphanumeric() || b": -".contains(&byte),
+            Shape::CertificateTime => byte.is_ascii_alphanumeric() || b": -.".contains(&byte),
             Shape::SessionReused => b"r.-".contains(&byte),
             Shape::UpstreamAddresses => byte == b' ' || is_token(byte),
             Shape::UpstreamNumbers => byte.is_ascii_digit() || b".-,: ".contains(&byte),
+        }
+    }
+
+    /// How many bytes from the start of `text` a value of this shape can take up at most, as nginx
+    /// writes it.
+    pub fn reach(self, text: &[u8]) -> usize {
+        let text = text.get(..self.bytes_max()).unwrap_or(text);
+        let reach = match self {
+            Shape::Text => None,
+            Shape::Verify if !text.starts_with(b"FAILED:") => Some(b"SUCCESS".len()),
+            Shape::UpstreamAddresses | Shape::UpstreamNumbers => {
+                let held = |(at, byte): (usize, &u8)| {
+                    self.may_hold(*byte) && (*byte != b' ' || is_in_separator(text, at))
+                };
+                text.iter().enumerate().position(|at| !held(at))
+            }
+            _ => text.iter().position(|byte| !self.may_hold(*byte)),
+        };
+        reach.unwrap_or(text.len()).min(text.len())
+    }
+
+    /// How long a value of this shape is at most, in bytes, where that is known beforehand.
+    pub fn bytes_max(self) -> usize {
+        match self {
+            Shape::SessionReused => 1,
+            Shape::Status => 3,
+            Shape::TimeLocal => 26,
+            Shape::Sha1 => 40,
+            _ => usize::MAX,
         }
     }
 
@@ -225,7 +257,7 @@ impl Shape {
             Shape::Integer => "a whole number",
             Shape::Decimal => "a number",
             Shape::Sha1 => "40 hex digits or -",
-            Shape::Hex => "hex digits or -",
+            Shape::Hex | Shape::Serial => "hex digits or -",
             Shape::Verify => "NONE, SUCCESS, FAILED:... or -",
             Shape::CertificateTime => "a time like Nov 22 11:51:15 2027 GMT",
             Shape::SessionReused => "r, . or -",
@@ -236,7 +268,8 @@ impl Shape {
 }
 
 /// The elements of `$upstream_addr` and its like: joined by `, ` for the next server tried and by
-/// ` : ` after an internal redirect.
+/// ` : ` after an internal redirect. One is empty where nginx had no server's name: the first when
+/// the resolver failed before a redirect, the last when it failed after one.
 pub fn upstream_list(value: &[u8]) -> UpstreamList<'_> {
     UpstreamList { rest: Some(value) }
 }
@@ -274,20 +307,67 @@ fn is_token(byte: u8) -> bool {
     byte > b' ' && byte != b'"' && byte != 0x7f
 }
 
+/// Whether the space of `text` at `at` is part of `, ` or ` : `.
+fn is_in_separator(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let after = text.get(at + 1..).unwrap_or_default();
+    before.ends_with(b",") || before.ends_with(b" :") || after.starts_with(b": ")
+}
+
+/// A client chooses its serial: a minus, or more than 35 octets, must not hide its line. nginx then
+/// escapes the backslash and the line end of OpenSSL in its way.
+fn is_serial(value: &[u8]) -> bool {
+    let mut rest = value.strip_prefix(b"-").unwrap_or(value);
+    while let Some((first, after)) = rest.split_first() {
+        let breaks = [&br"\x5C\x0A"[..], br"\\\n"];
+        let behind_break = breaks.iter().find_map(|line_break| rest.strip_prefix(*line_break));
+        rest = match behind_break {
+            Some(behind) => behind,
+            None if first.is_ascii_hexdigit() => after,
+            None => return false,
+        };
+    }
+    true
+}
+
+/// A client chooses the validity of a certificate it signs itself: a fraction of a second, a year
+/// of one digit or a time that is none must not hide its line.
+fn is_certificate_time(value: &[u8]) -> bool {
+    let split = || {
+        let (head, rest) = value.strip_suffix(b" GMT")?.split_at_checked(15)?;
+        let space = memchr::memchr(b' ', rest)?;
+        let (fraction, year) = (rest.get(..space)?, rest.get(space + 1..)?);
+        let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
+        let padded = [b"0000".get(year.len()..)?, year].concat();
+        let time = [head, b" ", &padded, b" GMT"].concat();
+        (digits.iter().all(u8::is_ascii_digit) && !year.is_empty()).then_some(time)
+    };
+    value == b"Bad time value"
+        || time_stamp::parse_certificate_time(value).is_some()
+        || split().is_some_and(|time| time_stamp::parse_certificate_time(&time).is_some())
+}
+
 /// nginx prints addresses itself, so their alphabet is enough: what does not parse further on is
 /// still no other field.
 fn is_address(value: &[u8]) -> bool {
-    value.starts_with(b"unix:") && !value.contains(&b' ')
+    value.starts_with(b"unix:") && value.iter().all(|&byte| is_token(byte))
         || value.iter().all(|&b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
             && value.iter().any(|&b| b == b'.' || b == b':')
 }
 
 /// `$upstream_addr` holds the group's name when none of its servers could be tried.
 fn is_upstream(element: &[u8]) -> bool {
-    !element.is_empty()
-        && element.iter().all(|&byte| is_token(byte))
+    element.iter().all(|&byte| is_token(byte))
         && !matches!(element.last(), Some(b','))
         && element != b":"
+}
+
+fn is_upstream_list(value: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
+    let mut named = false;
+    upstream_list(value).all(|element| {
+        named |= !element.is_empty();
+        element.is_empty() || is_element(element)
+    }) && named
 }
 
 fn is_decimal(value: &[u8]) -> bool {
@@ -333,11 +413,30 @@ mod tests {
         check(Shape::Sha1, "b2b279f36e5659cfddf7868eec97131e076d4e65", true);
         check(Shape::Sha1, "b2b279f36e5659cfddf7868eec97131e076d4e6", false);
         check(Shape::Sha1, "b2b279f36e5659cfddf7868eec97131e076d4e6g", false);
+        check(Shape::Serial, "ABCDEF00", true);
+        check(Shape::Serial, "-04D2", true);
+        check(Shape::Serial, "--04D2", false);
+        check(Shape::Serial, r"ABAB\x5C\x0AABAB", true);
+        check(Shape::Serial, r"ABAB\\\nABAB", true);
+        check(Shape::Serial, r"ABAB\x5CABAB", false);
+        check(Shape::Serial, "ABABx", false);
+        check(Shape::CertificateTime, "Bad time value", true);
+        check(Shape::CertificateTime, "Jan  1 01:01:01.123456 2026 GMT", true);
+        check(Shape::CertificateTime, "Jan  1 01:01:01 5 GMT", true);
+        check(Shape::CertificateTime, "Jan  1 01:01:01x 2026 GMT", false);
+        check(Shape::CertificateTime, "Jan  1 01:01:01 20260 GMT", false);
+        check(Shape::CertificateTime, "Jan  1 01:01:01 2026", false);
+        check(Shape::Address, "unix:\"", false);
         check(Shape::SessionReused, "r", true);
         check(Shape::SessionReused, "x", false);
         check(Shape::UpstreamAddresses, "127.0.0.1:1, unix:/run/x.sock : group", true);
         check(Shape::UpstreamAddresses, "127.0.0.1:1,", false);
         check(Shape::UpstreamAddresses, "127.0.0.1:1 200", false);
+        // The resolver failed before, and after, the server that answered (nginx 1.22).
+        check(Shape::UpstreamAddresses, ", 127.0.0.1:28444", true);
+        check(Shape::UpstreamAddresses, "127.0.0.1:28444 : ", true);
+        check(Shape::UpstreamAddresses, ", ", false);
+        check(Shape::UpstreamNumbers, "404 : ", true);
         check(Shape::UpstreamNumbers, "502, 200 : -", true);
         check(Shape::UpstreamNumbers, "502,", false);
     }
@@ -354,6 +453,8 @@ mod tests {
         check("10.0.0.1:80 : 10.0.0.2:80", &["10.0.0.1:80", "10.0.0.2:80"]);
         check("a, b : c, -", &["a", "b", "c", "-"]);
         check("502 :", &["502 :"]);
+        check(", b", &["", "b"]);
+        check("a : ", &["a", ""]);
         check("", &[""]);
     }
 
@@ -364,14 +465,22 @@ mod tests {
         }
         assert_eq!(Field::from_variable(b"http_x_case"), None);
         assert_eq!(Field::from_variable(b"query_string"), Some(Field::Args));
+        assert_eq!(Field::from_variable(b"Status"), Some(Field::Status));
     }
 
     #[test]
-    fn a_value_that_fits_holds_only_bytes_its_shape_may_hold() {
+    fn a_value_that_fits_holds_and_reaches_what_its_shape_may() {
         let values = [
             (Shape::TimeLocal, "22/Nov/2026:11:51:17 +0000"),
             (Shape::TimeIso8601, "2026-11-22T11:51:17+00:00"),
             (Shape::CertificateTime, "Nov  2 11:51:15 2027 GMT"),
+            (Shape::CertificateTime, "Bad time value"),
+            (Shape::Serial, r"-ABAB\x5C\x0AABAB"),
+            (Shape::Status, "200"),
+            (Shape::SessionReused, "r"),
+            (Shape::UpstreamAddresses, ", a : "),
+            (Shape::Verify, "SUCCESS"),
+            (Shape::Verify, "FAILED"),
             (Shape::UpstreamAddresses, "127.0.0.1:1, unix:/run/x.sock : group"),
             (Shape::UpstreamNumbers, "0.001, - : 200"),
             (Shape::Verify, "FAILED:self-signed certificate in certificate chain"),
@@ -379,6 +488,12 @@ mod tests {
         for (shape, value) in values {
             assert!(shape.fits(value.as_bytes()), "{shape:?}");
             assert!(value.bytes().all(|byte| shape.may_hold(byte)), "{shape:?}");
+            let followed = format!("{value} \"");
+            let reach = shape.reach(followed.as_bytes());
+            assert!((value.len()..=followed.len()).contains(&reach), "{shape:?} {reach}");
         }
+        assert_eq!(Shape::TimeLocal.reach(&[b'1'; 200]), 26);
+        assert_eq!(Shape::UpstreamNumbers.reach(b"1, 2 : 3 4"), 8);
+        assert_eq!(Shape::Verify.reach(b"SUCCESS SUCCESS"), 7);
     }
 }
