@@ -19,6 +19,8 @@ pub use crate::line::by_template::EFFORT_BYTES_MAX;
 mod by_key;
 #[path = "line_by_template.rs"]
 mod by_template;
+#[path = "line_straight.rs"]
+mod straight;
 
 const FIELD_COUNT: usize = Field::ALL.len();
 
@@ -48,6 +50,8 @@ struct Step {
     literal: Vec<u8>,
     /// How the end is found.
     end: End,
+    /// How the value is read in a plain line.
+    plain: straight::Plain,
     /// Whether the value is read more than once: it or the one before it has several ends.
     retried: bool,
 }
@@ -73,6 +77,8 @@ pub struct Spans {
     other: Vec<Span>,
     /// The last place where each open value can end.
     limits: Vec<usize>,
+    /// The latest time stamp that was found to be one; most lines carry the one before theirs.
+    stamp: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +181,7 @@ impl LineParser {
             let open = step.end == End::Open;
             step.retried = open || behind_open;
             behind_open = open;
+            step.plain = straight::Plain::of(step.shape, &step.literal, step.end);
         }
         let literals = steps.iter().map(|step| &step.literal);
         let guard = guard(format.escape, literals.chain([&leading]));
@@ -231,9 +238,14 @@ impl LineParser {
         line: &'a [u8],
         spans: &'a mut Spans,
     ) -> Result<Record<'a>, LineError> {
-        let Spans { found, other, limits } = spans;
+        let Spans { found, other, limits, stamp } = spans;
         found.clear();
         found.resize(self.steps.len(), ABSENT);
+        let is_its = self.templated && line.starts_with(&self.leading);
+        if is_its && self.straight(line, found, stamp) {
+            return Ok(Record { line, spans: found, parser: self, escape: self.escape });
+        }
+        found.fill(ABSENT);
         let escape = match (self.by_template(line, found, other, limits), &self.keys) {
             (Ok(()), _) => self.escape,
             (Err(miss), Some(keys)) if line.trim_ascii_start().first() == Some(&b'{') => {
@@ -302,6 +314,7 @@ impl Step {
             shape,
             literal: Vec::new(),
             end: End::Line,
+            plain: straight::Plain::ByEnd,
             retried: false,
         }
     }

@@ -42,7 +42,7 @@ impl LineParser {
     }
 
     /// Where a value holds a byte that escaping keeps out of values.
-    fn barred(&self, value: &[u8]) -> Option<usize> {
+    pub(super) fn barred(&self, value: &[u8]) -> Option<usize> {
         match (self.escape, self.guard.as_slice()) {
             (_, []) => None,
             (Escape::Json, [b'"']) => closing_quote(value, 0),
@@ -278,7 +278,7 @@ impl Search<'_> {
 
 impl Step {
     /// Where the value could end, at `search` or later and inside `window`.
-    fn candidate(&self, window: &[u8], start: usize, search: usize) -> Option<usize> {
+    pub(super) fn candidate(&self, window: &[u8], start: usize, search: usize) -> Option<usize> {
         let first = *self.literal.first()?;
         match self.end {
             End::Line => None,

@@ -366,3 +366,67 @@ proptest! {
         prop_assert_eq!(record.logged(Field::SslClientSDn), Some(&dn[..]));
     }
 }
+
+/// Reads a line by the search alone.
+fn searched(parser: &LineParser, line: &[u8]) -> Option<Vec<Span>> {
+    let mut found = vec![ABSENT; parser.steps.len()];
+    let (mut other, mut limits) = (Vec::new(), Vec::new());
+    let read = parser.by_template(line, &mut found, &mut other, &mut limits);
+    read.is_ok().then_some(found)
+}
+
+fn straight(parser: &LineParser, line: &[u8]) -> Option<Vec<Span>> {
+    let mut found = vec![ABSENT; parser.steps.len()];
+    let is_its = line.starts_with(&parser.leading);
+    (is_its && parser.straight(line, &mut found, &mut Vec::new())).then_some(found)
+}
+
+#[test]
+fn nearly_every_line_is_read_straight_and_as_the_search_reads_it() {
+    let logs = [
+        (recognise::MTLS, &include_bytes!("../../tests/corpus/nginx-mtls.log")[..]),
+        (recognise::MTLS_EXTENDED, include_bytes!("../../tests/corpus/nginx-mtls-extended.log")),
+        (recognise::MTLS_JSON, include_bytes!("../../tests/corpus/nginx-mtls.json.log")),
+        (recognise::MTLS_TSV, include_bytes!("../../tests/corpus/nginx-mtls.tsv.log")),
+    ];
+    for (format, log) in logs {
+        let parser = parser(format);
+        for line in log.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let read = straight(&parser, line);
+            assert!(read.is_some(), "{}", line.escape_ascii());
+            assert_eq!(read, searched(&parser, line), "{}", line.escape_ascii());
+        }
+    }
+}
+
+proptest! {
+    /// Whatever is read straight, the search reads alike.
+    #[test]
+    fn straight_is_the_search(
+        format in 0usize..8,
+        row in 0usize..421,
+        at in 0usize..400,
+        insert in r#"[ "\[\]a0:,.\-\\\t]{0,3}|FAILED:| - | \[|" "#,
+        remove in 0usize..4,
+    ) {
+        let logs = [
+            &include_bytes!("../../tests/corpus/nginx-mtls.log")[..],
+            include_bytes!("../../tests/corpus/nginx-mtls-extended.log"),
+            include_bytes!("../../tests/corpus/nginx-mtls.json.log"),
+            include_bytes!("../../tests/corpus/nginx-mtls.tsv.log"),
+        ];
+        let formats =
+            [recognise::MTLS, recognise::MTLS_EXTENDED, recognise::MTLS_JSON, recognise::MTLS_TSV];
+        // The same lines also as if nothing had been escaped: then anything may be forged.
+        let text = formats[format % 4].replacen(" '", if format < 4 { " '" } else { " escape=none '" }, 1);
+        let text = text.replace("escape=json escape=none", "escape=none");
+        let parser = parser(&text);
+        let mut line = logs[format % 4].split(|&byte| byte == b'\n').nth(row).unwrap().to_vec();
+        let at = at.min(line.len());
+        let end = (at + remove).min(line.len());
+        line.splice(at..end, insert.bytes());
+        if let Some(read) = straight(&parser, &line) {
+            prop_assert_eq!(Some(read), searched(&parser, &line), "{}", line.escape_ascii());
+        }
+    }
+}

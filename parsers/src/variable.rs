@@ -331,20 +331,27 @@ fn is_serial(value: &[u8]) -> bool {
 }
 
 /// A client chooses the validity of a certificate it signs itself: a fraction of a second, a year
-/// of one digit or a time that is none must not hide its line.
+/// of one digit or a time that is none must not hide its line. So what OpenSSL prints is told by its
+/// form, `Mmm dd hh:mm:ss[.f] year GMT`, and the date is left to whoever needs it.
 fn is_certificate_time(value: &[u8]) -> bool {
-    let split = || {
-        let (head, rest) = value.strip_suffix(b" GMT")?.split_at_checked(15)?;
-        let space = memchr::memchr(b' ', rest)?;
-        let (fraction, year) = (rest.get(..space)?, rest.get(space + 1..)?);
-        let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
-        let padded = [b"0000".get(year.len()..)?, year].concat();
-        let time = [head, b" ", &padded, b" GMT"].concat();
-        (digits.iter().all(u8::is_ascii_digit) && !year.is_empty()).then_some(time)
+    let Some((head, rest)) = value.strip_suffix(b" GMT").and_then(|v| v.split_at_checked(15))
+    else {
+        return value == b"Bad time value";
     };
-    value == b"Bad time value"
-        || time_stamp::parse_certificate_time(value).is_some()
-        || split().is_some_and(|time| time_stamp::parse_certificate_time(&time).is_some())
+    let [m1, m2, m3, b' ', d1, d2, b' ', h1, h2, b':', n1, n2, b':', s1, s2] = head else {
+        return false;
+    };
+    let digits = [d2, h1, h2, n1, n2, s1, s2];
+    let year = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = rest.get(..rest.len() - year).unwrap_or_default();
+    [m1, m2, m3].into_iter().all(u8::is_ascii_alphabetic)
+        && (*d1 == b' ' || d1.is_ascii_digit())
+        && digits.into_iter().all(u8::is_ascii_digit)
+        && (1..=4).contains(&year)
+        && fraction.strip_suffix(b" ").is_some_and(|fraction| {
+            let digits = fraction.strip_prefix(b".").unwrap_or(fraction);
+            digits.iter().all(u8::is_ascii_digit)
+        })
 }
 
 /// nginx prints addresses itself, so their alphabet is enough: what does not parse further on is
