@@ -35,14 +35,12 @@ impl ReportText<'_> {
     pub fn render(&self, terminal: &Terminal) -> String {
         let mut out = self.headline();
         out.push_str(&self.span());
-        let sections = [
-            self.lockouts("LOCKED OUT NOW", &self.summary.locked_out),
-            self.lockouts("OVER", &self.summary.over),
-            self.strangers(),
-            self.routes(),
-            self.certificates(terminal),
-            self.issuers(),
-        ];
+        let mut now = self.lockouts("LOCKED OUT NOW", &self.summary.locked_out);
+        let mut over = self.lockouts("OVER", &self.summary.over);
+        let mut strangers = self.strangers();
+        Table::align(&mut [&mut now.0, &mut over.0, &mut strangers.0]);
+        let sections =
+            [now, over, strangers, self.routes(), self.certificates(terminal), self.issuers()];
         for (section, after) in sections {
             if !section.is_empty() {
                 out.push('\n');
@@ -154,7 +152,7 @@ impl ReportText<'_> {
     }
 
     fn lockouts(&self, title: &'static str, lockouts: &[Lockout]) -> (Table, String) {
-        let mut table = who_table(title, "where");
+        let mut table = Table::new(who_columns(title));
         for lockout in lockouts.iter().take(ROWS_MAX) {
             let several = lockout.clients > 1;
             let name = if several {
@@ -182,7 +180,7 @@ impl ReportText<'_> {
                 place.into(),
             ]);
         }
-        let more = more(lockouts.len(), "");
+        let more = more(lockouts.len());
         (table, more)
     }
 
@@ -193,8 +191,8 @@ impl ReportText<'_> {
                 && !self.summary.is_lockout(row)
         };
         let rows: Vec<_> = self.summary.certificates.iter().filter(refused).collect();
-        let mut table =
-            who_table("STRANGERS, never verified here; \"names\" are their own words", "");
+        let title = "STRANGERS, never verified here; \"names\" are their own words";
+        let mut table = Table::titled(title, who_columns(""));
         for row in rows.iter().take(ROWS_MAX) {
             let fine =
                 if self.summary.real_one_is_fine(row) { "; the real one is fine" } else { "" };
@@ -207,7 +205,7 @@ impl ReportText<'_> {
             ]);
         }
         self.missing(&mut table);
-        (table, more(rows.len(), ""))
+        (table, more(rows.len()))
     }
 
     /// Those who sent no certificate, in one row.
@@ -262,10 +260,13 @@ impl ReportText<'_> {
                 table.row(self.route_cells(route, self.summary.known_on(*id)));
             }
         }
-        let mut after = if all > routes.len() {
-            more(all - routes.len() + ROWS_MAX, " routes")
-        } else {
-            String::new()
+        let hidden = all - routes.len();
+        let mut after = match hidden {
+            0 => String::new(),
+            _ => format!(
+                "{} with refusals: --format json\n",
+                counted(u64::try_from(hidden).unwrap_or(u64::MAX), "more route")
+            ),
         };
         if quiet_routes > 0 {
             let requests = counted(quiet_requests, "request");
@@ -319,7 +320,7 @@ impl ReportText<'_> {
                 }
             }
         }
-        (table, more(rows.len(), ""))
+        (table, more(rows.len()))
     }
 
     fn certificate_cells(&self, row: &CertificateRow<'_>) -> Vec<Cell> {
@@ -380,7 +381,7 @@ impl ReportText<'_> {
                 Cell::styled(self.at(uses.last_seen), Style::Dim),
             ]);
         }
-        (table, more(all, ""))
+        (table, more(if is_clean { 0 } else { all }))
     }
 
     fn todo(&self, terminal: &Terminal) -> String {
@@ -440,7 +441,10 @@ impl ReportText<'_> {
         let hits: Vec<_> =
             hits.map(|(limit, hits)| format!("{} {}", limit.as_str(), count(hits))).collect();
         if !hits.is_empty() {
-            out.push_str(&format!("Bounds were hit, so not all is exact: {}\n", hits.join(", ")));
+            out.push_str(&format!(
+                "Limits were hit, what is beyond them is cut or summed up: {}\n",
+                hits.join(", ")
+            ));
         }
         if self.lines.unparsed > 0 {
             let lines = counted(self.lines.unparsed, "line");
@@ -476,14 +480,14 @@ fn sides(lockouts: &[&Lockout]) -> String {
     }
 }
 
-fn who_table(title: &'static str, last: &'static str) -> Table {
-    Table::new(vec![
+fn who_columns(title: &'static str) -> Vec<Column> {
+    vec![
         Column::text(title, Narrow::CutEnd),
-        Column::number(if last.is_empty() { "" } else { "since" }),
-        Column::number(if last.is_empty() { "" } else { "for" }),
-        Column::number(if last.is_empty() { "" } else { "refused" }),
-        Column::text(last, Narrow::CutEnd),
-    ])
+        Column::number("since"),
+        Column::number("for"),
+        Column::number("refused"),
+        Column::text("where", Narrow::CutEnd),
+    ]
 }
 
 fn routes_table() -> Table {
@@ -540,11 +544,10 @@ fn age(since: Option<UnixMillis>, until: Option<UnixMillis>) -> String {
     since.zip(until).map_or("-".to_owned(), |times| time::age(seconds(times)))
 }
 
-fn more(all: usize, what: &str) -> String {
-    if all > ROWS_MAX {
-        format!("{} more{what}: --format json\n", all - ROWS_MAX)
-    } else {
-        String::new()
+fn more(all: usize) -> String {
+    match all.saturating_sub(ROWS_MAX) {
+        0 => String::new(),
+        hidden => format!("{hidden} more: --format json\n"),
     }
 }
 

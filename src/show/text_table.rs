@@ -122,6 +122,10 @@ impl<T: Into<String>> From<T> for Cell {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Row>,
+    /// A line that stands for the headings.
+    title: Option<String>,
+    /// At least this wide: as wide as the tables it stands with.
+    widths_min: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -139,7 +143,21 @@ const CUT_COLUMNS_MIN: usize = 8;
 impl Table {
     /// A table of these columns.
     pub fn new(columns: Vec<Column>) -> Table {
-        Table { columns, rows: Vec::new() }
+        Table { columns, rows: Vec::new(), title: None, widths_min: Vec::new() }
+    }
+
+    /// A table under one line instead of headings.
+    pub fn titled(title: impl Into<String>, columns: Vec<Column>) -> Table {
+        Table { title: Some(title.into()), ..Table::new(columns) }
+    }
+
+    /// Makes the columns of several tables stand under each other.
+    pub fn align(tables: &mut [&mut Table]) {
+        let columns = tables.iter().map(|table| table.columns.len()).max().unwrap_or(0);
+        let shown = |table: &&&mut Table| !table.is_empty();
+        let widest = |index| tables.iter().filter(shown).map(|t| t.widest(index)).max();
+        let widths: Vec<usize> = (0..columns).map(|index| widest(index).unwrap_or(0)).collect();
+        tables.iter_mut().for_each(|table| table.widths_min.clone_from(&widths));
     }
 
     /// Adds a row, a cell for each column.
@@ -161,7 +179,10 @@ impl Table {
     pub fn render(&self, terminal: &Terminal) -> String {
         let widths = self.fit(terminal.columns);
         let headings: Vec<Cell> = self.columns.iter().map(|column| column.title.into()).collect();
-        let mut out = self.cells(&headings, &widths, terminal);
+        let mut out = match &self.title {
+            Some(title) => cut(title, terminal.columns, Narrow::CutEnd, terminal.utf8) + "\n",
+            None => self.cells(&headings, &widths, terminal),
+        };
         for row in &self.rows {
             match row {
                 Row::Cells(cells) => out.push_str(&self.cells(cells, &widths, terminal)),
@@ -211,12 +232,16 @@ impl Table {
     }
 
     fn widest(&self, index: usize) -> usize {
-        let title = self.columns.get(index).map_or(0, |column| column.title.width());
+        let title = match self.title {
+            Some(_) => 0,
+            None => self.columns.get(index).map_or(0, |column| column.title.width()),
+        };
+        let least = self.widths_min.get(index).copied().unwrap_or(0);
         let cell = |row: &Row| match row {
             Row::Cells(cells) => cells.get(index).map_or(0, |cell| cell.text.width()),
             Row::Line(_) => 0,
         };
-        self.rows.iter().map(cell).max().unwrap_or(0).max(title)
+        self.rows.iter().map(cell).max().unwrap_or(0).max(title).max(least)
     }
 
     fn cells(&self, cells: &[Cell], widths: &[Option<usize>], terminal: &Terminal) -> String {
@@ -232,6 +257,7 @@ impl Table {
             used = next.max(used) + pad + text.width();
             next += width + GAP;
         }
+        line.truncate(line.trim_end().len());
         line.push('\n');
         line
     }
