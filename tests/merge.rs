@@ -102,8 +102,6 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
     #[test]
     fn any_split_in_any_order(
         lines in proptest::collection::vec(line(), 1..300),
