@@ -63,14 +63,14 @@ pub const ROUTE_BYTES_MAX: usize = 512;
 pub const ROUTE_CACHE_KEY_BYTES_MAX: usize = 256;
 
 /// Raw paths whose route is remembered; the least recently seen leaves first.
-pub const ROUTE_CACHE_ENTRIES_MAX: usize = 10_000;
+pub const ROUTE_CACHE_ENTRIES_MAX: usize = 4096;
 
 /// The share of all routes that refused requests alone may create: one in this many.
 pub const ROUTES_REFUSED_SHARE: usize = 5;
 
 /// Upstreams told apart on one route, and TLS versions with ciphers on one server; further ones are
 /// `other`.
-pub const NAMES_PER_ROUTE_MAX: usize = 64;
+pub const NAMES_PER_ROUTE_MAX: usize = 32;
 
 /// Longest DN kept, in bytes; the rest is replaced by its hash.
 pub const DN_BYTES_MAX: usize = 512;
@@ -82,14 +82,14 @@ pub const WORD_BYTES_MAX: usize = 128;
 pub const DISTINCT_EXACT_MAX: usize = 16;
 
 /// Certificates that verified: entries, and bytes with all they own.
-pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 20 << 20 };
+pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 18 << 20 };
 
 /// Certificates that never verified here. A table of their own, so that strangers cannot push out
 /// the known.
-pub const CLAIMED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
+pub const CLAIMED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 6 << 20 };
 
 /// Client addresses.
-pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 10 << 20 };
+pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
 
 /// Issuers of certificates that have left their table; further ones are `other`.
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;
