@@ -235,9 +235,56 @@ pub const FORMAT_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// First lines of a log that are read to recognise its format, in bytes; no more are looked at.
 pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Last lines of a log that are read to recognise its format when it is followed from its end, in
+/// bytes; no more are looked at.
+pub const TAIL_BYTES_MAX: u64 = 256 * 1024;
+
+// A line of the greatest length is still whole.
+const _: () = assert!(TAIL_BYTES_MAX as usize > LINE_BYTES_MAX + 2);
+
 /// Longest line that `parse` prints, in bytes. What would be longer is shown as an error, with as
 /// much of the line as there is room for.
 pub const OUTPUT_LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Entries of each list of a report; the rest is counted.
 pub const LIST_ENTRIES_MAX: usize = 1000;
+
+// ---- the agent ----
+
+/// Requests to the thread that follows the logs: snapshots, wake-ups, reloads. It is there to be
+/// woken rather than to queue: each listener asks for at most `HTTP_METRICS_ANSWERS_MAX` snapshots
+/// at once. A request that finds it full is dropped; a scrape is then answered with 503.
+pub const FOLLOW_REQUESTS_MAX: usize = 64;
+
+const _: () = assert!(FOLLOW_REQUESTS_MAX > 2 * HTTP_METRICS_ANSWERS_MAX);
+
+/// Longest time between two looks at the followed files, whatever wakes or does not.
+pub const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(250);
+
+/// Shortest time between two looks. Under load each line that nginx writes is an event; together
+/// they cost one look.
+pub const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(10);
+
+/// How long the agent goes on reading what is in the files already when it is told to stop. What is
+/// left then is said.
+pub const STOP_DRAIN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the agent waits for its own threads when it stops, the drain included.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+const _: () = assert!(STOP_DRAIN_GRACE.as_secs() < STOP_GRACE.as_secs());
+const _: () = assert!(HTTP_SHUTDOWN_GRACE.as_secs() < STOP_GRACE.as_secs());
+
+/// Lines in a row that do not fit a format that was recognised; then it is recognised anew. nginx
+/// may have been told to log in another one.
+pub const UNFIT_IN_A_ROW_MAX: u32 = 100;
+
+/// Servers of one source whose unknown `ssl_verify_client` is said in the log; further ones are not.
+pub const UNKNOWN_GATES_MAX: usize = 16;
+
+/// Reasons of one source why it has no file that `/readyz` shows; further ones are not kept.
+pub const SOURCE_PROBLEMS_MAX: usize = 8;
+
+/// Certificates in each of the lists of the metrics; further ones are not shown there. Each is a
+/// series, and clients make certificates.
+pub const METRICS_CERTIFICATES_MAX: usize = 100;

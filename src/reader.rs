@@ -4,9 +4,11 @@ use gatelog_parsers::line::{LineParser, Record, Spans};
 use gatelog_parsers::time_stamp::UnixMillis;
 
 use crate::event::route::Router;
+use crate::event::verdict::Verdict;
 use crate::event::{Event, Judge};
 use crate::ledger::Ledger;
 use crate::ledger::limit_hits::Limit;
+use crate::limits::UNKNOWN_GATES_MAX;
 use crate::source::Line;
 
 /// Reads the lines of one log.
@@ -17,6 +19,35 @@ pub struct Reader {
     spans: Spans,
     range: TimeRange,
     counts: LineCounts,
+    last_time: Option<UnixMillis>,
+    unknown_gates: UnknownGates,
+}
+
+/// Servers over TLS of which nobody has told what they demand of client certificates.
+#[derive(Debug, Default)]
+struct UnknownGates {
+    /// In the order of their first line, at most [`UNKNOWN_GATES_MAX`].
+    servers: Vec<String>,
+    /// How many were taken.
+    taken: usize,
+    /// The place of the last one seen; the next is likely to be the same.
+    last: usize,
+}
+
+impl UnknownGates {
+    fn add(&mut self, server: &str) {
+        if self.servers.get(self.last).is_some_and(|known| known == server) {
+            return;
+        }
+        match self.servers.iter().position(|known| known == server) {
+            Some(place) => self.last = place,
+            None if self.servers.len() >= UNKNOWN_GATES_MAX => {}
+            None => {
+                self.last = self.servers.len();
+                self.servers.push(server.to_owned());
+            }
+        }
+    }
 }
 
 /// The times that count: from `since` on, before `until`.
@@ -92,7 +123,8 @@ impl Reader {
     /// A reader of lines of `parser`, judged by `judge`.
     pub fn new(parser: LineParser, judge: Judge, range: TimeRange) -> Reader {
         let (spans, counts) = (Spans::default(), LineCounts::default());
-        Reader { parser, judge, spans, range, counts }
+        let (last_time, unknown_gates) = (None, UnknownGates::default());
+        Reader { parser, judge, spans, range, counts, last_time, unknown_gates }
     }
 
     /// Counts a line in the ledger. What does not fit is counted as unparsed, and said by the result.
@@ -103,6 +135,10 @@ impl Reader {
         match event {
             Some(event) if self.range.holds(event.time) => {
                 self.counts.parsed += 1;
+                self.last_time = self.last_time.max(event.time);
+                if event.suspected && event.verdict != Verdict::NotTls {
+                    self.unknown_gates.add(event.server);
+                }
                 ledger.record(&event, router);
             }
             Some(_) => {}
@@ -149,6 +185,19 @@ impl Reader {
     /// How many lines were read so far.
     pub fn counts(&self) -> LineCounts {
         self.counts
+    }
+
+    /// The latest time of an event that was counted.
+    pub fn last_time(&self) -> Option<UnixMillis> {
+        self.last_time
+    }
+
+    /// The servers met since the last call whose `ssl_verify_client` nobody has told; each once, at
+    /// most [`UNKNOWN_GATES_MAX`] in all. Their `failed_open` may be a courtesy page.
+    pub fn take_unknown_gates(&mut self) -> &[String] {
+        let UnknownGates { servers, taken, .. } = &mut self.unknown_gates;
+        let from = std::mem::replace(taken, servers.len());
+        servers.get(from..).unwrap_or_default()
     }
 
     /// Splits the lines.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use gatelog_parsers::line::LineParser;
 
@@ -17,10 +18,8 @@ use crate::event::route::Router;
 use crate::nginx::NginxConf;
 use crate::reader::{Reader, TimeRange};
 use crate::setup;
+use crate::setup::conf::NginxConfs;
 use crate::setup::format::{ChooseError, ChosenFormat};
-
-/// nginx's configuration where Debian, and most others, keep it.
-const NGINX_CONF_DEFAULT: &str = "/etc/nginx/nginx.conf";
 
 /// What the commands share.
 #[derive(Debug)]
@@ -31,9 +30,8 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) router: Router,
     /// As named on the command line.
-    nginx_conf: Option<NginxConf>,
-    /// The machine's own, used for logs that it names.
-    default_conf: Option<NginxConf>,
+    nginx_conf: Option<Arc<NginxConf>>,
+    confs: NginxConfs,
     pub(super) color: Color,
 }
 
@@ -115,34 +113,27 @@ impl Context {
             Some(path) => config::load(path).map_err(Failure::Config)?,
             None => Config::default(),
         };
-        let format = match &common.log_format {
-            Some(text) => Format::parse(text).map_err(|e| option_error("--log-format", text, e))?,
-            None => Format::Auto,
-        };
+        let mut confs = NginxConfs::default();
         let nginx_conf = match &common.nginx_conf {
-            Some(path) => Some(read_conf(path, common.color)?),
-            None => None,
-        };
-        let default = Path::new(NGINX_CONF_DEFAULT);
-        let default_conf =
-            if nginx_conf.is_none() { NginxConf::read(default, None).ok() } else { None };
-        let time = |name, text: &Option<String>| match text {
-            Some(text) => {
-                parse_time(text, &clock).map(Some).map_err(|e| option_error(name, text, e))
+            Some(path) => Some(confs.named(path).map_err(Failure::usage)?),
+            None => {
+                confs = NginxConfs::with_default();
+                None
             }
-            None => Ok(None),
         };
+        let stderr_color = common.color.on(io::stderr().is_terminal());
+        for problem in confs.problems() {
+            write_error(&render_title(Level::Warning, &problem.to_string(), stderr_color));
+        }
+        let format = format_option(common)?.unwrap_or(Format::Auto);
         Ok(Context {
-            range: TimeRange {
-                since: time("--since", &common.since)?,
-                until: time("--until", &common.until)?,
-            },
+            range: range_option(common, &clock)?,
             router: setup::servers::router(&config)?,
             config,
             format,
             clock,
             nginx_conf,
-            default_conf,
+            confs,
             color: common.color,
         })
     }
@@ -150,9 +141,7 @@ impl Context {
     /// nginx's configuration for a log: the one that was named, else the machine's own if it writes
     /// this very log.
     pub(super) fn conf_for(&self, log: Option<&Path>) -> Option<&NginxConf> {
-        let writes =
-            |conf: &&NginxConf| log.is_some_and(|log| !conf.servers_for_log(log).is_empty());
-        self.nginx_conf.as_ref().or_else(|| self.default_conf.as_ref().filter(writes))
+        self.nginx_conf.as_ref().or_else(|| self.confs.own(log)).map(|conf| &**conf)
     }
 
     /// The format of a log, by its first lines where it is not named.
@@ -188,17 +177,23 @@ impl Context {
     }
 }
 
-fn option_error(name: &str, text: &str, error: impl fmt::Display) -> Failure {
-    Failure::usage(format!("{name} `{}`: {error}", text.escape_debug()))
+/// `--log-format`, if it is given.
+pub(super) fn format_option(common: &Common) -> Result<Option<Format>, Failure> {
+    let parse = |text| Format::parse(text).map_err(|e| option_error("--log-format", text, e));
+    common.log_format.as_deref().map(parse).transpose()
 }
 
-fn read_conf(path: &Path, color: Color) -> Result<NginxConf, Failure> {
-    let conf = NginxConf::read(path, None).map_err(Failure::usage)?;
-    let color = color.on(io::stderr().is_terminal());
-    for problem in &conf.problems {
-        write_error(&render_title(Level::Warning, &problem.to_string(), color));
-    }
-    Ok(conf)
+/// `--since` and `--until`.
+pub(super) fn range_option(common: &Common, clock: &Clock) -> Result<TimeRange, Failure> {
+    let time = |name, text: &Option<String>| {
+        let parse = |text| parse_time(text, clock).map_err(|e| option_error(name, text, e));
+        text.as_deref().map(parse).transpose()
+    };
+    Ok(TimeRange { since: time("--since", &common.since)?, until: time("--until", &common.until)? })
+}
+
+fn option_error(name: &str, text: &str, error: impl fmt::Display) -> Failure {
+    Failure::usage(format!("{name} `{}`: {error}", text.escape_debug()))
 }
 
 /// RFC 3339, or an age before now.

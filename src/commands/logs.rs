@@ -105,7 +105,7 @@ impl Logs {
         self.list.retain(|log| match &log.format {
             Some(format) if missing::gives_verdicts(&format.parser) => true,
             Some(format) => {
-                refused.push(no_verdicts(&log.shown, format));
+                refused.push(missing::no_verdicts(&log.shown, format));
                 false
             }
             None if log.is_empty => true,
@@ -131,17 +131,6 @@ impl Logs {
             }
         }
     }
-}
-
-/// What to say of a log whose format gives no verdicts.
-pub(super) fn no_verdicts(shown: &str, format: &ChosenFormat) -> String {
-    let lacking = missing::missing(&format.parser).into_iter().filter(|missing| missing.needed);
-    let lacking: Vec<_> = lacking.map(|m| format!("${}", m.field.variable())).collect();
-    let lacking = lacking.join(" and ");
-    let paste = missing::paste();
-    format!(
-        "{shown}: log_format {format} has no {lacking}, so it tells no verdict; log with\n{paste}"
-    )
 }
 
 /// What to say of a log that no format fits.

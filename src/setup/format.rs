@@ -74,7 +74,7 @@ pub fn choose<'a>(
     first_lines: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Option<ChosenFormat>, ChooseError> {
     match format {
-        Format::Auto => Ok(recognised(candidates(conf, log), first_lines)),
+        Format::Auto => Ok(Recogniser::new(conf, log).recognise(first_lines)),
         Format::Named(name) => named(name, conf).map(Some),
         Format::Text(text) => given(text.as_bytes(), "given").map(Some),
         Format::File(path) => {
@@ -128,19 +128,36 @@ fn known_format(parser: LineParser) -> ChosenFormat {
     ChosenFormat { parser, name, place: None, recognised: false }
 }
 
-fn candidates(conf: Option<&NginxConf>, log: Option<&Path>) -> Vec<ChosenFormat> {
-    let tied = conf.zip(log).map(|(conf, log)| conf.formats_for_log(log)).unwrap_or_default();
-    let others = conf.into_iter().flat_map(|conf| &conf.log_formats);
-    let read = tied.into_iter().chain(others).filter_map(|format| compiled(format).ok());
-    read.chain(recognise::known_parsers().into_iter().map(known_format)).collect()
+/// Tells a log's format by its lines: among nginx.conf's formats for the logs, its other formats,
+/// and those known by name.
+#[derive(Debug)]
+pub struct Recogniser {
+    candidates: Vec<ChosenFormat>,
+    parsers: Vec<LineParser>,
 }
 
-fn recognised<'a>(
-    candidates: Vec<ChosenFormat>,
-    first_lines: impl IntoIterator<Item = &'a [u8]>,
-) -> Option<ChosenFormat> {
-    let parsers: Vec<_> = candidates.iter().map(|format| format.parser.clone()).collect();
-    let index = recognise::recognise(first_lines, &parsers)?;
-    let chosen = candidates.into_iter().nth(index)?;
-    Some(ChosenFormat { recognised: true, ..chosen })
+impl Recogniser {
+    /// A recogniser for these logs; those that `conf` writes them in come first.
+    pub fn new<'a>(
+        conf: Option<&NginxConf>,
+        logs: impl IntoIterator<Item = &'a Path>,
+    ) -> Recogniser {
+        let mut directives: Vec<&LogFormatDirective> = Vec::new();
+        if let Some(conf) = conf {
+            directives.extend(logs.into_iter().flat_map(|log| conf.formats_for_log(log)));
+            directives.extend(&conf.log_formats);
+        }
+        let read = directives.into_iter().filter_map(|format| compiled(format).ok());
+        let known = recognise::known_parsers().into_iter().map(known_format);
+        let candidates: Vec<_> = read.chain(known).collect();
+        let parsers = candidates.iter().map(|format| format.parser.clone()).collect();
+        Recogniser { candidates, parsers }
+    }
+
+    /// The format that fits most of the lines; `None` when none fits any.
+    pub fn recognise<'a>(&self, lines: impl IntoIterator<Item = &'a [u8]>) -> Option<ChosenFormat> {
+        let index = recognise::recognise(lines, &self.parsers)?;
+        let chosen = self.candidates.get(index)?.clone();
+        Some(ChosenFormat { recognised: true, ..chosen })
+    }
 }

@@ -12,17 +12,27 @@ use crate::nginx::{NginxConf, Server as NginxServer};
 const BAD_CERTIFICATE: u16 = 495;
 const MISSING_CERTIFICATE: u16 = 496;
 
-/// The servers that may write `log`: those of nginx.conf that name it, or all when none does (a log
-/// that was copied here).
-pub fn servers(
+/// The servers that may write `logs`: those of nginx.conf that name one of them, or all when none
+/// does (a log that was copied here).
+///
+/// # Errors
+/// When the public patterns of a server together are too large.
+pub fn servers<'a>(
     source_name: &str,
-    log: Option<&Path>,
+    logs: impl IntoIterator<Item = &'a Path>,
     conf: Option<&NginxConf>,
     config: &Config,
 ) -> Result<Servers, regex::Error> {
-    let read = conf.map(|conf| tied_servers(conf, log)).unwrap_or_default();
-    let declared = config.servers.iter().map(declared_facts).collect::<Result<_, _>>()?;
-    Ok(Servers::new(source_name.to_owned(), declared, read))
+    let read = conf.map(|conf| tied(conf, logs)).unwrap_or_default();
+    Ok(Servers::new(source_name.to_owned(), declared(config)?, read))
+}
+
+/// What the configuration says of servers.
+///
+/// # Errors
+/// When the public patterns of a server together are too large.
+pub fn declared(config: &Config) -> Result<Vec<ServerFacts>, regex::Error> {
+    config.servers.iter().map(declared_facts).collect()
 }
 
 /// The router of the configuration's patterns.
@@ -48,8 +58,14 @@ pub fn judge_settings(
     })
 }
 
-fn tied_servers(conf: &NginxConf, log: Option<&Path>) -> Vec<ServerFacts> {
-    let tied = log.map(|log| conf.servers_for_log(log)).unwrap_or_default();
+/// What nginx.conf says of the servers that write one of `logs`, or of all when none does.
+pub fn tied<'a>(conf: &NginxConf, logs: impl IntoIterator<Item = &'a Path>) -> Vec<ServerFacts> {
+    let mut tied: Vec<&NginxServer> = Vec::new();
+    for server in logs.into_iter().flat_map(|log| conf.servers_for_log(log)) {
+        if !tied.iter().any(|known| std::ptr::eq(*known, server)) {
+            tied.push(server);
+        }
+    }
     let servers = if tied.is_empty() { conf.servers.iter().collect() } else { tied };
     // Without TLS there is nothing to verify: such a server cannot be the one of a verified line.
     servers.into_iter().filter(|server| server.tls).map(read_facts).collect()
