@@ -3,6 +3,7 @@
 //! The binary is thin over this library. Data flows one way, a folder per stage: `source` (lines),
 //! the crate `gatelog-parsers` (records), `event`, `ledger`, and then what shows and serves them.
 
+pub mod agent;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -240,7 +240,7 @@ pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
 pub const TAIL_BYTES_MAX: u64 = 256 * 1024;
 
 // A line of the greatest length is still whole.
-const _: () = assert!(TAIL_BYTES_MAX as usize > LINE_BYTES_MAX + 2);
+const _: () = assert!(TAIL_BYTES_MAX > LINE_BYTES_MAX as u64 + 2);
 
 /// Longest line that `parse` prints, in bytes. What would be longer is shown as an error, with as
 /// much of the line as there is room for.

@@ -2,9 +2,11 @@
 
 pub mod arguments;
 mod context;
+mod follow;
 mod logs;
 mod parse;
 mod report;
+mod run;
 
 use std::process::ExitCode;
 
@@ -16,13 +18,20 @@ use context::{Context, Failure};
 /// check failed; 2 wrong usage or configuration, no input, no format.
 pub fn run(arguments: Arguments) -> ExitCode {
     let Arguments { command, common } = arguments;
+    // The agent reads its configuration itself, for it does so again.
+    if let Command::Run { logs } = command {
+        return run::run(&common, logs).unwrap_or_else(|failure| failure.report(common.color));
+    }
     let context = match Context::new(&common) {
         Ok(context) => context,
         Err(failure) => return failure.report(common.color),
     };
     let done = match command {
         Command::Report { format, logs } => report::run(&context, format, &logs),
-        Command::Parse { follow: _, filter, logs } => parse::run(&context, &filter, &logs),
+        Command::Parse { follow: true, filter, logs } => {
+            follow::run(&context, &common, &filter, logs)
+        }
+        Command::Parse { follow: false, filter, logs } => parse::run(&context, &filter, &logs),
         Command::Run { .. } | Command::Check { .. } => Err(Failure::usage("not yet")),
     };
     match done {

@@ -37,7 +37,7 @@ pub(super) fn run(
             }
             continue;
         };
-        let complete = log.read(color, |line| out.write(&mut reader, line))?;
+        let complete = log.read(color, |line| out.write(&mut reader, line).map(|_| ()))?;
         logs.incomplete |= !complete;
     }
     out.finish()?;
@@ -59,8 +59,8 @@ impl<'a> LineWriter<'a> {
         LineWriter { filter, router, out, text: Vec::new(), unshown: 0 }
     }
 
-    /// Writes what the line says, or where it does not fit.
-    pub(super) fn write(&mut self, reader: &mut Reader, line: &Line<'_>) -> Result<(), Failure> {
+    /// Writes what the line says, or where it does not fit; returns whether it does.
+    pub(super) fn write(&mut self, reader: &mut Reader, line: &Line<'_>) -> Result<bool, Failure> {
         self.text.clear();
         let text = &mut self.text;
         let (filter, router) = (self.filter, self.router);
@@ -71,22 +71,36 @@ impl<'a> LineWriter<'a> {
                     serde_json::to_writer(&mut *text, &LineJson::new(record, event, router));
             }
         });
-        let error = match written {
-            Err(_) if !self.filter.is_empty() => {
-                self.unshown += 1;
-                return Ok(());
+        match written {
+            Err(unfit) => {
+                self.write_error(&unfit.to_string(), unfit.column, line)?;
+                return Ok(false);
             }
-            Err(unfit) => Some((unfit.to_string(), unfit.column)),
-            Ok(_) if text.len() > OUTPUT_LINE_BYTES_MAX => Some((TOO_LONG.to_owned(), 1)),
-            Ok(_) => None,
-        };
-        if let Some((error, column)) = error {
-            text.clear();
-            let head = line.bytes.get(..ERROR_LINE_BYTES).unwrap_or(line.bytes);
-            let line_number = line.line_number;
-            let json = UnfitJson { error, line_number, column, line: Text(head.into()) };
-            let _infallible = serde_json::to_writer(&mut *text, &json);
+            Ok(_) if text.len() > OUTPUT_LINE_BYTES_MAX => self.write_error(TOO_LONG, 1, line)?,
+            Ok(_) => self.write_text()?,
         }
+        Ok(true)
+    }
+
+    /// Writes a line that no known format fits.
+    pub(super) fn write_unknown(&mut self, line: &Line<'_>) -> Result<(), Failure> {
+        self.write_error(UNKNOWN_FORMAT, 1, line)
+    }
+
+    fn write_error(&mut self, error: &str, column: usize, line: &Line<'_>) -> Result<(), Failure> {
+        if !self.filter.is_empty() && error != TOO_LONG {
+            self.unshown += 1;
+            return Ok(());
+        }
+        self.text.clear();
+        let head = line.bytes.get(..ERROR_LINE_BYTES).unwrap_or(line.bytes);
+        let (error, line_number) = (error.to_owned(), line.line_number);
+        let json = UnfitJson { error, line_number, column, line: Text(head.into()) };
+        let _infallible = serde_json::to_writer(&mut self.text, &json);
+        self.write_text()
+    }
+
+    fn write_text(&mut self) -> Result<(), Failure> {
         if !self.text.is_empty() {
             self.text.push(b'\n');
             self.out.write_all(&self.text)?;
@@ -99,7 +113,7 @@ impl<'a> LineWriter<'a> {
         Ok(self.out.flush()?)
     }
 
-    fn finish(mut self) -> Result<(), Failure> {
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
         if self.unshown > 0 {
             write_error(&format!("{} lines did not fit: gatelog check", self.unshown));
@@ -110,6 +124,8 @@ impl<'a> LineWriter<'a> {
 
 /// How much of a line stays in an error: any byte is at most six in JSON.
 const ERROR_LINE_BYTES: usize = OUTPUT_LINE_BYTES_MAX / 8;
+
+const UNKNOWN_FORMAT: &str = "expected a line of a known log_format";
 
 const TOO_LONG: &str = "expected a line whose JSON is at most 1 MiB";
 

@@ -45,7 +45,7 @@ const WANTED: [(&[Field], bool, &str); 13] = [
 /// What the format of `parser` lacks, most wanted first.
 pub fn missing(parser: &LineParser) -> Vec<Missing> {
     let lacks = |fields: &&[Field]| !fields.iter().any(|field| parser.has(*field));
-    let entries = WANTED.iter().filter(|(fields, _, _)| lacks(&fields));
+    let entries = WANTED.iter().filter(|(fields, _, _)| lacks(fields));
     entries
         .filter_map(|(fields, needed, adds)| {
             Some(Missing { field: *fields.first()?, adds, needed: *needed })

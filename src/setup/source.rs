@@ -113,6 +113,17 @@ impl Setup {
     /// [`SetupError`]. That a log does not exist yet, is empty, or that no format fits its lines is
     /// none.
     pub fn load(options: &Options) -> Result<Setup, SetupError> {
+        let setup = Setup::load_for_lines(options)?;
+        let refused: Vec<String> =
+            setup.sources.iter().filter_map(SourceSetup::no_verdicts).collect();
+        if refused.is_empty() { Ok(setup) } else { Err(SetupError::NoVerdicts(refused)) }
+    }
+
+    /// The same for who wants lines only: formats that give no verdict will do.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn load_for_lines(options: &Options) -> Result<Setup, SetupError> {
         let mut config = match &options.config {
             Some(path) => config::load(path)?,
             None => Config::default(),
@@ -133,10 +144,6 @@ impl Setup {
         let make = |source| SourceSetup::new(source, options, &facts, &mut confs);
         let sources: Vec<SourceSetup> =
             config.sources.iter().map(make).collect::<Result<_, _>>()?;
-        let refused: Vec<String> = sources.iter().filter_map(SourceSetup::no_verdicts).collect();
-        if !refused.is_empty() {
-            return Err(SetupError::NoVerdicts(refused));
-        }
         let notes = confs.problems().map(Problem::to_string).collect();
         Ok(Setup { router: servers::router(&config)?, config, sources, notes })
     }

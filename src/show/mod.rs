@@ -2,6 +2,7 @@
 //! leaves the process changes only on purpose.
 
 pub mod line;
+pub mod metrics;
 pub mod report_json;
 pub mod report_text;
 pub mod summary;
