@@ -177,11 +177,14 @@ const ALIASES: [[&str; 3]; 9] = [
 ];
 
 fn is_kind(written: &str, wanted: &str) -> bool {
-    let bare = match written.split_at_checked(4) {
+    without_oid_prefix(written).eq_ignore_ascii_case(without_oid_prefix(wanted))
+}
+
+fn without_oid_prefix(kind: &str) -> &str {
+    match kind.split_at_checked(4) {
         Some((prefix, oid)) if prefix.eq_ignore_ascii_case("OID.") => oid,
-        _ => written,
-    };
-    bare.eq_ignore_ascii_case(wanted)
+        _ => kind,
+    }
 }
 
 fn is_legacy(dn: &[u8]) -> bool {
@@ -523,6 +526,8 @@ mod tests {
         check("CN=x", "cN", Some("x"));
         check("2.5.4.3=x,2.5.4.10=y", "CN", Some("x"));
         check("OID.2.5.4.3=x,oid.2.5.4.10=y", "O", Some("y"));
+        check("OID.2.5.4.3=x", "OID.2.5.4.3", Some("x"));
+        check("CN=x", "oid.2.5.4.3", Some("x"));
         check("commonName=x", "CN", Some("x"));
         check("CN=x", "2.5.4.3", Some("x"));
         check("CN=x", "2.5.4.30", None);

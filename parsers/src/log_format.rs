@@ -60,7 +60,7 @@ impl LogFormat {
             let parts = text.trim_ascii_end();
             let parts = parts.strip_suffix(b";").unwrap_or(parts);
             let directive = [b"log_format pasted\n", parts, b";"].concat();
-            let format = LogFormat::parse(&directive).map_err(FormatError::without_first_line)?;
+            let format = LogFormat::parse(&directive).map_err(|error| error.of_pasted(text))?;
             return Ok(LogFormat { name: String::new(), ..format });
         }
         let bare = text.strip_suffix(b"\n").unwrap_or(text);
@@ -254,8 +254,10 @@ impl FormatError {
         FormatError { line, column, kind }
     }
 
-    fn without_first_line(self) -> FormatError {
-        FormatError { line: self.line.saturating_sub(1).max(1), ..self }
+    /// The same place in the pasted text, which has neither the line put before it nor the `;`.
+    fn of_pasted(self, text: &[u8]) -> FormatError {
+        let line = self.line.saturating_sub(1).max(1);
+        FormatError { line, column: self.column.min(count(text.len() + 1)), ..self }
     }
 
     fn from_conf(error: &nginx_conf::ConfError) -> FormatError {
@@ -324,7 +326,7 @@ mod tests {
             &"$a ".repeat(VARIABLES_MAX),
             "",
             Escape::Default,
-            &r#"$a " " "#.repeat(VARIABLES_MAX).trim_end(),
+            r#"$a " " "#.repeat(VARIABLES_MAX).trim_end(),
         );
     }
 
@@ -347,6 +349,7 @@ mod tests {
         check("log_format m escape=yaml '$a';", 1, 14, "escape=default");
         check(&"$a ".repeat(VARIABLES_MAX + 1), 1, 769, "at most");
         check(&format!("{}$a", "$a ".repeat(VARIABLES_MAX)), 1, 769, "at most");
+        check(r"'$a ' $b\", 1, 10, "expected `;`");
         check("'$a' '$b'", 1, 7, "between `$a` and `$b`");
         check("\n '$a ' '$'", 2, 9, "variable name");
         check("escape=json   $a$b", 1, 17, "between `$a` and `$b`");
