@@ -66,8 +66,11 @@ impl Keys {
             return None;
         }
         let before = std::iter::once(leading).chain(steps.iter().map(|step| &step.literal[..]));
-        let entries = before.zip(0u16..).take(steps.len());
-        Some(Keys::sorted(entries.filter_map(|(text, i)| Some((key_before(text)?, i))).collect()))
+        let entries = before.zip(steps).zip(0u16..);
+        let key = |((before, step), index): ((&[u8], &Step), u16)| {
+            Some((key_of(before, &step.literal)?, index))
+        };
+        Some(Keys::sorted(entries.filter_map(key).collect()))
     }
 
     fn sorted(mut entries: Vec<(Vec<u8>, u16)>) -> Keys {
@@ -83,12 +86,16 @@ impl Keys {
     }
 }
 
-/// `"key":` or `"key":"` at the end of a literal.
-fn key_before(literal: &[u8]) -> Option<Vec<u8>> {
-    let text = literal.strip_suffix(b"\"").unwrap_or(literal).trim_ascii_end();
-    let text = text.strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
+/// The key of a variable that is a whole value: `"key":` or `"key":"` stands before it, and behind
+/// it the value ends.
+fn key_of(before: &[u8], behind: &[u8]) -> Option<Vec<u8>> {
+    let (text, ends) = match before.strip_suffix(b"\"") {
+        Some(text) => (text, behind.starts_with(b"\"")),
+        None => (before, matches!(behind.trim_ascii_start().first(), Some(b',' | b'}'))),
+    };
+    let text = text.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end().strip_suffix(b"\"")?;
     let open = memchr::memrchr(b'"', text)?;
-    text.get(open + 1..).filter(|key| !key.is_empty()).map(<[u8]>::to_vec)
+    text.get(open + 1..).filter(|key| ends && !key.is_empty()).map(<[u8]>::to_vec)
 }
 
 impl LineParser {

@@ -194,6 +194,14 @@ fn json_by_template_and_by_key() {
             ),
         ],
     );
+    // A variable that is a part of a value has no key of its own.
+    check_all(
+        r#"escape=json {"message":"$request from $remote_addr","status":$status}"#,
+        &[
+            (r#"{"message":"GET / from 10.0.0.1","status":200}"#, Ok("GET /|10.0.0.1|200")),
+            (r#"{"status": 200, "message": "GET / from 10.0.0.1"}"#, Ok("200")),
+        ],
+    );
     let by_key = LineParser::json_by_key();
     let check = |line: &str, expected: Result<&str, &str>| {
         let found = read(&by_key, line.as_bytes());
@@ -213,6 +221,7 @@ fn json_by_template_and_by_key() {
         r#"{"status":"no"}"#,
         Err("12: expected a status of three digits for $status, found `no`"),
     );
+    check("status=200", Err("1: expected `{`, found `status=200`"));
     check(r#"{"status":200"#, Err("14: expected `,` or `}`, found the end of the line"));
     check(
         r#"{"other":1}"#,
