@@ -49,11 +49,16 @@ impl LogFormat {
     /// Says line and column of what nginx would refuse, and of two variables with nothing between
     /// them, which no reader could tell apart.
     pub fn parse(text: &[u8]) -> Result<LogFormat, FormatError> {
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text); // a byte order mark
         let start = text.trim_ascii_start();
         if start.starts_with(b"log_format") || start.starts_with(b"#") {
             let tree = nginx_conf::parse(text).map_err(|error| FormatError::from_conf(&error))?;
             let directive = tree.iter().find(|directive| directive.name == b"log_format");
-            return LogFormat::from_directive(directive.ok_or(FormatError::at(1, 1, Missing))?);
+            let directive = directive.ok_or(FormatError::at(1, 1, Missing))?;
+            return LogFormat::read(
+                directive,
+                Builder { source: Some(text), ..Builder::default() },
+            );
         }
         if start.starts_with(b"'") {
             // On a line of its own, so that columns are those of the text.
@@ -82,9 +87,13 @@ impl LogFormat {
     /// Reads a `log_format` directive of nginx.conf.
     ///
     /// # Errors
-    /// As [`LogFormat::parse`]. Columns inside a quoted part count its bytes after escapes were
-    /// undone.
+    /// As [`LogFormat::parse`]. Line and column inside a quoted part count its bytes after escapes
+    /// were undone, since a directive does not keep them.
     pub fn from_directive(directive: &Directive) -> Result<LogFormat, FormatError> {
+        LogFormat::read(directive, Builder::default())
+    }
+
+    fn read(directive: &Directive, mut builder: Builder<'_>) -> Result<LogFormat, FormatError> {
         let at = |kind| FormatError::at(directive.line, directive.column, kind);
         let (name, mut parts) = directive.arguments.split_first().ok_or(at(Missing))?;
         let mut escape = Escape::Default;
@@ -97,7 +106,6 @@ impl LogFormat {
         if parts.is_empty() {
             return Err(at(Missing));
         }
-        let mut builder = Builder::default();
         for Argument { text, line, column, quoted } in parts {
             builder.part(text, *line, column + u32::from(*quoted))?;
         }
@@ -119,20 +127,28 @@ impl LogFormat {
 }
 
 #[derive(Default)]
-struct Builder {
+struct Builder<'a> {
+    /// The configuration that the parts stand in, where it is at hand.
+    source: Option<&'a [u8]>,
     pieces: Vec<Piece>,
     variable_count: usize,
     text_bytes: usize,
 }
 
-impl Builder {
+impl Builder<'_> {
     /// Adds one quoted part that starts at `line` and `column`.
     fn part(&mut self, text: &[u8], line: u32, column: u32) -> Result<(), FormatError> {
         self.text_bytes += text.len();
+        let source = self.source;
         let mut rest = text;
         while !rest.is_empty() {
             let fail = |kind| {
-                let (at_line, at_column) = position(text, text.len() - rest.len(), line, column);
+                let offset = text.len() - rest.len();
+                let raw = source.and_then(|source| behind(source, line, column));
+                let (at_line, at_column) = match raw {
+                    Some(raw) => position(raw, raw_offset(raw, offset), line, column),
+                    None => position(text, offset, line, column),
+                };
                 FormatError::at(at_line, at_column, kind)
             };
             if self.text_bytes > FORMAT_BYTES_MAX {
@@ -204,6 +220,25 @@ fn position(text: &[u8], offset: usize, line: u32, column: u32) -> (u32, u32) {
         Some(last) => (line.saturating_add(count(newlines)), count(before.len() - last)),
         None => (line, column_after(column, before.len())),
     }
+}
+
+/// What stands behind `line` and `column` of a configuration.
+fn behind(source: &[u8], line: u32, column: u32) -> Option<&[u8]> {
+    let newlines = usize::try_from(line).ok()?.checked_sub(1)?;
+    let line_start = match newlines.checked_sub(1) {
+        Some(last) => memchr::memchr_iter(b'\n', source).nth(last)? + 1,
+        None => 0,
+    };
+    source.get(line_start + usize::try_from(column).ok()?.checked_sub(1)?..)
+}
+
+/// Where the byte at `offset` of a word stands in `raw`, the word as written, with the escapes that
+/// nginx undoes.
+fn raw_offset(raw: &[u8], offset: usize) -> usize {
+    (0..offset).fold(0, |at, _| match raw.get(at..at + 2) {
+        Some([b'\\', b't' | b'r' | b'n' | b'"' | b'\'' | b'\\']) => at + 2,
+        _ => at + 1,
+    })
 }
 
 fn column_after(column: u32, bytes: usize) -> u32 {
@@ -344,6 +379,9 @@ mod tests {
         check("a ${b c", 1, 3, "variable name");
         check("${}", 1, 1, "variable name");
         check("no variable", 1, 1, "at least one variable");
+        check(r#"log_format m "\"$a\" $b$c";"#, 1, 24, "between `$b` and `$c`");
+        check(r"log_format m 'a\n$b$c';", 1, 20, "between `$b` and `$c`");
+        check("\u{feff}#\nlog_format m '\\t' 'a\n\\\\$b$c';", 3, 5, "between `$b` and `$c`");
         check("log_format m;", 1, 1, "at least one variable");
         check("escape=xml $a", 1, 8, "escape=default");
         check("log_format m escape=yaml '$a';", 1, 14, "escape=default");
