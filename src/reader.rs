@@ -4,6 +4,7 @@ use gatelog_parsers::line::{LineParser, Record, Spans};
 use gatelog_parsers::time_stamp::UnixMillis;
 
 use crate::event::route::Router;
+use crate::event::server::Server;
 use crate::event::verdict::Verdict;
 use crate::event::{Event, Judge};
 use crate::ledger::Ledger;
@@ -180,6 +181,11 @@ impl Reader {
             Ok(event) => then(&record, Some(&event)),
             Err(_) => then(&record, None),
         }))
+    }
+
+    /// The servers of the lines so far.
+    pub fn servers(&self) -> &[Server] {
+        self.judge.servers()
     }
 
     /// How many lines were read so far.

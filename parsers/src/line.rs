@@ -264,7 +264,7 @@ impl LineParser {
     pub fn explain(&self, error: &LineError, line: &[u8]) -> Explanation {
         let step = self.steps.get(usize::from(error.step));
         let name = step.map_or("", |step| &step.name);
-        let literal = |text: &[u8]| format!("`{}`", text.escape_ascii());
+        let literal = |text: &[u8]| format!("`{}`", shown(text));
         let expected = match error.kind {
             LineErrorKind::Value => step.map_or("", |step| step.shape.expected()).to_owned(),
             LineErrorKind::Literal if error.step == Step::LEADING => literal(&self.leading),
@@ -287,7 +287,7 @@ impl LineParser {
                 Some(text) if !text.is_empty() => {
                     let cut = text.get(..FOUND_BYTES_MAX).unwrap_or(text);
                     let more = if cut.len() < text.len() { "..." } else { "" };
-                    format!("`{}{more}`", cut.escape_ascii())
+                    format!("`{}{more}`", shown(cut))
                 }
                 _ => "the end of the line".to_owned(),
             },
@@ -358,6 +358,15 @@ fn slots(steps: &[Step]) -> [Option<u16>; FIELD_COUNT] {
 
 /// Longest piece of a line that an error message shows, in bytes.
 const FOUND_BYTES_MAX: usize = 40;
+
+/// Printable ASCII as it is, other bytes as `\xHH`.
+fn shown(text: &[u8]) -> String {
+    let show = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte).to_string(),
+        other => format!("\\x{other:02X}"),
+    };
+    text.iter().map(show).collect()
+}
 
 /// Where and why a line does not fit its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use gatelog_parsers::line::LineParser;
 use super::arguments::{Color, Common};
 use crate::clock::Clock;
 use crate::config::checked::CLIENT_ADDRESS_DEFAULT;
-use crate::config::{self, Config, Format, LoadError, parse_duration};
+use crate::config::{self, Config, Format, LoadError, Source, parse_duration};
 use crate::diagnostic::{Level, render_title};
+use crate::escape::escape_text;
 use crate::event::Judge;
 use crate::event::route::Router;
 use crate::nginx::NginxConf;
@@ -20,17 +21,20 @@ use crate::reader::{Reader, TimeRange};
 use crate::setup;
 use crate::setup::conf::NginxConfs;
 use crate::setup::format::{ChooseError, ChosenFormat};
+use crate::source::pattern::Pattern;
 
 /// What the commands share.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) config: Config,
-    pub(super) format: Format,
+    /// As named on the command line.
+    format: Option<Format>,
     pub(super) range: TimeRange,
     pub(super) clock: Clock,
     pub(super) router: Router,
     /// As named on the command line.
     nginx_conf: Option<Arc<NginxConf>>,
+    /// Those that the sources of the configuration name, and the machine's own.
     confs: NginxConfs,
     pub(super) color: Color,
 }
@@ -40,12 +44,33 @@ pub(super) struct Context {
 pub(super) enum Failure {
     /// 2: wrong usage or configuration, no input, no format.
     Usage(String),
+    /// 2: one for each input that is of no use.
+    Inputs(Vec<Complaint>),
     /// 2: problems of the configuration, rendered with or without colour.
     Config(LoadError),
     /// 0: whoever read our output has gone.
     ClosedPipe,
     /// 1: output could not be written.
     Output(io::Error),
+}
+
+/// What is said on standard error, and lines that go with it.
+#[derive(Debug)]
+pub(super) struct Complaint {
+    pub(super) title: String,
+    /// Empty for none.
+    pub(super) detail: String,
+}
+
+impl Complaint {
+    pub(super) fn new(title: impl Into<String>) -> Complaint {
+        Complaint { title: title.into(), detail: String::new() }
+    }
+
+    pub(super) fn say(&self, color: bool) {
+        say_error(&self.title, color);
+        self.detail.lines().for_each(|line| write_error(&escape_text(line.as_bytes())));
+    }
 }
 
 impl Failure {
@@ -59,6 +84,10 @@ impl Failure {
         match self {
             Failure::Usage(message) => {
                 say_error(&message, color);
+                ExitCode::from(2)
+            }
+            Failure::Inputs(complaints) => {
+                complaints.iter().for_each(|complaint| complaint.say(color));
                 ExitCode::from(2)
             }
             Failure::Config(error) => {
@@ -115,9 +144,11 @@ impl Context {
         };
         let mut confs = NginxConfs::default();
         let nginx_conf = match &common.nginx_conf {
+            // The one on the command line stands for all of them.
             Some(path) => Some(confs.named(path).map_err(Failure::usage)?),
             None => {
                 confs = NginxConfs::with_default();
+                read_source_confs(&mut confs, &config)?;
                 None
             }
         };
@@ -125,7 +156,7 @@ impl Context {
         for problem in confs.problems() {
             write_error(&render_title(Level::Warning, &problem.to_string(), stderr_color));
         }
-        let format = format_option(common)?.unwrap_or(Format::Auto);
+        let format = format_option(common)?;
         Ok(Context {
             range: range_option(common, &clock)?,
             router: setup::servers::router(&config)?,
@@ -138,19 +169,45 @@ impl Context {
         })
     }
 
-    /// nginx's configuration for a log: the one that was named, else the machine's own if it writes
-    /// this very log.
-    pub(super) fn conf_for(&self, log: Option<&Path>) -> Option<&NginxConf> {
-        self.nginx_conf.as_ref().or_else(|| self.confs.own(log)).map(|conf| &**conf)
+    /// The source of the configuration whose settings hold for a log: the first that names it.
+    pub(super) fn source_for(&self, log: Option<&Path>) -> Option<&Source> {
+        let log = log?;
+        let names = |path: &String| Pattern::new(path).is_ok_and(|pattern| pattern.names(log));
+        self.config.sources.iter().find(|source| source.paths.iter().any(names))
     }
 
-    /// The format of a log, by its first lines where it is not named.
+    /// nginx's configuration for a log: the one on the command line, else that of the log's source,
+    /// else the machine's own if it writes this very log.
+    pub(super) fn conf_for(&self, log: Option<&Path>) -> Option<&NginxConf> {
+        let of_source = || self.source_conf(self.source_for(log)?);
+        let own = || self.confs.own(log).map(|conf| &**conf);
+        self.nginx_conf.as_deref().or_else(of_source).or_else(own)
+    }
+
+    /// The nginx.conf that a source names, unless the command line names another.
+    pub(super) fn source_conf(&self, source: &Source) -> Option<&NginxConf> {
+        let path = source.nginx_conf.as_ref()?;
+        self.nginx_conf.as_deref().or_else(|| self.confs.find(path))
+    }
+
+    /// The format of a log: as named on the command line or by its source, else by its first lines.
     pub(super) fn choose_format<'a>(
         &self,
         log: Option<&Path>,
         first_lines: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Option<ChosenFormat>, ChooseError> {
-        setup::format::choose(&self.format, self.conf_for(log), log, first_lines)
+        let of_source = || self.source_for(log).map(|source| &source.format);
+        let format = self.format.as_ref().or_else(of_source).unwrap_or(&Format::Auto);
+        setup::format::choose(format, self.conf_for(log), log, first_lines)
+    }
+
+    /// The format that a source names; `None` when its lines are to tell.
+    pub(super) fn source_format(
+        &self,
+        source: &Source,
+    ) -> Result<Option<ChosenFormat>, ChooseError> {
+        let format = self.format.as_ref().unwrap_or(&source.format);
+        setup::format::choose(format, self.source_conf(source), None, [])
     }
 
     /// A reader of a log in this format; `name` is the source's.
@@ -172,7 +229,9 @@ impl Context {
         parser: &LineParser,
     ) -> Result<Judge, Failure> {
         let servers = setup::servers::servers(name, log, self.conf_for(log), &self.config)?;
-        let settings = setup::servers::judge_settings(&self.config, CLIENT_ADDRESS_DEFAULT)?;
+        let client_address =
+            self.source_for(log).map_or(CLIENT_ADDRESS_DEFAULT, |source| &source.client_address);
+        let settings = setup::servers::judge_settings(&self.config, client_address)?;
         Ok(Judge::new(parser, servers, settings))
     }
 }
@@ -194,6 +253,17 @@ pub(super) fn range_option(common: &Common, clock: &Clock) -> Result<TimeRange, 
 
 fn option_error(name: &str, text: &str, error: impl fmt::Display) -> Failure {
     Failure::usage(format!("{name} `{}`: {error}", text.escape_debug()))
+}
+
+fn read_source_confs(confs: &mut NginxConfs, config: &Config) -> Result<(), Failure> {
+    let mut unreadable: Vec<Complaint> = Vec::new();
+    for source in &config.sources {
+        if let Some(Err(problem)) = source.nginx_conf.as_deref().map(|path| confs.named(path)) {
+            let message = format!("nginx_conf in source `{}`: {problem}", source.name);
+            unreadable.push(Complaint::new(message));
+        }
+    }
+    if unreadable.is_empty() { Ok(()) } else { Err(Failure::Inputs(unreadable)) }
 }
 
 /// RFC 3339, or an age before now.

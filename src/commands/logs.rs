@@ -2,19 +2,20 @@
 //! format that fits it.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gatelog_parsers::line::Spans;
 use gatelog_parsers::recognise::LINES_MAX;
 use gatelog_parsers::time_stamp::UnixMillis;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::context::{Context, Failure, say_error, write_error};
+use super::context::{Complaint, Context, Failure, say_error, write_error};
 use crate::config::checked::source_name;
 use crate::limits::HEAD_BYTES_MAX;
 use crate::reader::Reader;
 use crate::setup::format::ChosenFormat;
 use crate::setup::missing;
+use crate::setup::paste::{self, Paste};
 use crate::source::{Input, Line, LineBuffer, Stream, stream};
 
 /// The logs that could be opened.
@@ -105,21 +106,21 @@ impl Logs {
         self.list.retain(|log| match &log.format {
             Some(format) if missing::gives_verdicts(&format.parser) => true,
             Some(format) => {
-                refused.push(missing::no_verdicts(&log.shown, format));
+                refused.push(log.no_verdicts(context, format));
                 false
             }
             None if log.is_empty => true,
             None => {
-                refused.push(no_format(&log.shown));
+                refused.push(Complaint::new(no_format(&log.shown)));
                 false
             }
         });
         if self.list.is_empty() {
-            return Err(Failure::Usage(refused.join("\n")));
+            return Err(Failure::Inputs(refused));
         }
         let color = context.color.on(std::io::stderr().is_terminal());
         self.incomplete |= !refused.is_empty();
-        refused.iter().for_each(|message| say_error(message, color));
+        refused.iter().for_each(|complaint| complaint.say(color));
         Ok(())
     }
 
@@ -151,7 +152,11 @@ impl Log {
         let lines = head(&mut stream, &mut buffer);
         let first_lines = lines.iter().map(|line| line.bytes.as_slice());
         let format = context.choose_format(path.as_deref(), first_lines)?;
-        let name = path.as_deref().and_then(Path::to_str).map_or("stdin".to_owned(), source_name);
+        let name = match (context.source_for(path.as_deref()), path.as_deref()) {
+            (Some(source), _) => source.name.clone(),
+            (None, Some(path)) => source_name(&path.to_string_lossy()),
+            (None, None) => "stdin".to_owned(),
+        };
         let mut log = Log {
             name,
             shown: stream.name().to_owned(),
@@ -168,6 +173,23 @@ impl Log {
             log.held = Some(Held { stream, buffer, lines });
         }
         Ok(log)
+    }
+
+    /// What to say when the format of this log gives no verdicts.
+    fn no_verdicts(&self, context: &Context, format: &ChosenFormat) -> Complaint {
+        let (shown, lacking) = (&self.shown, missing::needed_names(&format.parser));
+        let title = format!(
+            "{shown}: log_format {format} has no {lacking}, so it tells no verdict; log with"
+        );
+        Complaint { title, detail: self.paste(context, format).directive }
+    }
+
+    /// The log_format that has what this log's lacks.
+    pub(super) fn paste(&self, context: &Context, format: &ChosenFormat) -> Paste {
+        let conf = context.conf_for(self.path.as_deref());
+        let beside = conf.into_iter().flat_map(|conf| &conf.log_formats);
+        let taken: Vec<_> = beside.map(|format| format.name.as_str()).collect();
+        paste::for_log(format, &taken)
     }
 
     fn first_time(&self, context: &Context, lines: &[OwnedLine]) -> Option<UnixMillis> {

@@ -7,8 +7,8 @@ use gatelog_parsers::line::Record;
 use gatelog_parsers::variable::Field;
 
 use super::arguments::Filter;
-use super::context::{Context, Failure, write_error};
-use super::logs;
+use super::context::{Complaint, Context, Failure, write_error};
+use super::logs::{self, Log};
 use crate::event::Event;
 use crate::event::route::Router;
 use crate::limits::OUTPUT_LINE_BYTES_MAX;
@@ -24,8 +24,8 @@ pub(super) fn run(
     let color = context.color.on(io::stderr().is_terminal());
     let mut logs = logs::open(context, arguments)?;
     if logs.list.iter().all(|log| log.format.is_none() && !log.is_empty) {
-        let messages: Vec<_> = logs.list.iter().map(|log| logs::no_format(&log.shown)).collect();
-        return Err(Failure::Usage(messages.join("\n")));
+        let complaint = |log: &Log| Complaint::new(logs::no_format(&log.shown));
+        return Err(Failure::Inputs(logs.list.iter().map(complaint).collect()));
     }
     logs.say_formats();
     let mut out = LineWriter::new(filter, &context.router);

@@ -12,7 +12,7 @@ use gatelog_parsers::verify_result::{self, VerifyResult};
 
 use super::reason::Reason;
 use super::route::{self, Patterns};
-use super::server::Servers;
+use super::server::{Server, Servers};
 use super::verdict::{Evidence, Upstream, Verdict, decide};
 
 /// What one line says happened. Texts are as they stand in the line, escaped.
@@ -153,6 +153,11 @@ impl Judge {
             suspected: gate.verify_client.is_none(),
             escape: record.escape(),
         })
+    }
+
+    /// The servers of the records judged so far.
+    pub fn servers(&self) -> &[Server] {
+        self.servers.found()
     }
 
     /// When a record's line was written; `None` when no time is logged.

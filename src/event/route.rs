@@ -57,6 +57,11 @@ impl Patterns {
         let index = self.set.matches(path).into_iter().next()?;
         self.names.get(index).map(String::as_str)
     }
+
+    /// Which patterns match the whole path, as indexes into those given to [`Patterns::new`].
+    pub fn matching(&self, path: &[u8]) -> impl Iterator<Item = usize> + use<> {
+        self.set.matches(path).into_iter()
+    }
 }
 
 impl Default for Patterns {

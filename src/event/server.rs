@@ -148,6 +148,11 @@ impl Servers {
         self.found.get(index).unwrap_or(&OTHER)
     }
 
+    /// The servers of the lines so far; one name may come with several ports.
+    pub fn found(&self) -> &[Server] {
+        &self.found
+    }
+
     fn add(&mut self, name: &[u8], port: Option<&[u8]>) -> usize {
         if self.found.len() >= SERVER_NAMES_MAX {
             return usize::MAX;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gatelog_parsers::line::LineParser;
+use gatelog_parsers::line::{LineError, LineParser, Spans};
 use gatelog_parsers::log_format::{FormatError, LogFormat};
 use gatelog_parsers::recognise;
 
@@ -15,6 +15,8 @@ use crate::nginx::{LogFormatDirective, NginxConf};
 pub struct ChosenFormat {
     /// Splits the lines.
     pub parser: LineParser,
+    /// The directive behind it; `None` for JSON that is read by its keys alone.
+    pub log_format: Option<LogFormat>,
     /// The name in messages: of the directive, or `log_format` for a bare text.
     pub name: String,
     /// Where it was found, as `nginx.conf:7`; `None` for those known by name or given as text.
@@ -85,6 +87,23 @@ pub fn choose<'a>(
     }
 }
 
+/// Of the formats that [`choose`] tries, the one that reads furthest into a line that none fits, and
+/// where it stops; `None` when the line fits one after all.
+pub fn nearest(
+    conf: Option<&NginxConf>,
+    log: Option<&Path>,
+    line: &[u8],
+) -> Option<(ChosenFormat, LineError)> {
+    let mut spans = Spans::default();
+    let tried = Recogniser::new(conf, log).candidates.into_iter().map(|format| {
+        let error = format.parser.parse(line, &mut spans).err()?;
+        Some((format, error))
+    });
+    let tried: Vec<_> = tried.collect::<Option<_>>()?;
+    // Of several that come as far, the first.
+    tried.into_iter().rev().max_by_key(|(_, error)| error.column())
+}
+
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut text = Vec::new();
@@ -97,18 +116,19 @@ fn given(text: &[u8], place: &str) -> Result<ChosenFormat, ChooseError> {
         .map_err(|source| ChooseError::Format { place: place.to_owned(), source })?;
     let name = if format.name.is_empty() { "log_format".to_owned() } else { format.name.clone() };
     let parser = LineParser::new(&format);
-    Ok(ChosenFormat { parser, name, place: None, recognised: false })
+    let log_format = Some(format);
+    Ok(ChosenFormat { parser, log_format, name, place: None, recognised: false })
 }
 
 fn named(name: &str, conf: Option<&NginxConf>) -> Result<ChosenFormat, ChooseError> {
     if let Some(directive) = conf.and_then(|conf| conf.log_format(name)) {
         return compiled(directive);
     }
-    let known = recognise::known_parsers();
-    let names = known.iter().map(|parser| format!("`{}`", parser.name()));
+    let known: Vec<_> = known_formats().collect();
+    let names = known.iter().map(|format| format!("`{}`", format.name));
     let names = names.collect::<Vec<_>>().join(", ");
-    match known.into_iter().find(|parser| parser.name() == name) {
-        Some(parser) => Ok(known_format(parser)),
+    match known.into_iter().find(|format| format.name == name) {
+        Some(format) => Ok(format),
         None => Err(ChooseError::Unknown { name: name.to_owned(), known: names }),
     }
 }
@@ -119,13 +139,19 @@ fn compiled(directive: &LogFormatDirective) -> Result<ChosenFormat, ChooseError>
         .map_err(|source| ChooseError::Format { place: place.clone(), source })?;
     // nginx predefines `combined`, which stands in no file.
     let place = (directive.line > 0).then_some(place);
-    let (parser, name) = (LineParser::new(&format), format.name);
-    Ok(ChosenFormat { parser, name, place, recognised: false })
+    let (parser, name) = (LineParser::new(&format), format.name.clone());
+    Ok(ChosenFormat { parser, log_format: Some(format), name, place, recognised: false })
 }
 
-fn known_format(parser: LineParser) -> ChosenFormat {
-    let name = parser.name().to_owned();
-    ChosenFormat { parser, name, place: None, recognised: false }
+/// Those of [`recognise::known_parsers`], in its order.
+fn known_formats() -> impl Iterator<Item = ChosenFormat> {
+    let texts = recognise::KNOWN_FORMATS.iter();
+    let formats = texts.filter_map(|text| LogFormat::parse(text.as_bytes()).ok());
+    let formats = formats.map(|format| (LineParser::new(&format), Some(format)));
+    formats.chain([(LineParser::json_by_key(), None)]).map(|(parser, log_format)| {
+        let name = parser.name().to_owned();
+        ChosenFormat { parser, log_format, name, place: None, recognised: false }
+    })
 }
 
 /// Tells a log's format by its lines: among nginx.conf's formats for the logs, its other formats,
@@ -148,8 +174,7 @@ impl Recogniser {
             directives.extend(&conf.log_formats);
         }
         let read = directives.into_iter().filter_map(|format| compiled(format).ok());
-        let known = recognise::known_parsers().into_iter().map(known_format);
-        let candidates: Vec<_> = read.chain(known).collect();
+        let candidates: Vec<_> = read.chain(known_formats()).collect();
         let parsers = candidates.iter().map(|format| format.parser.clone()).collect();
         Recogniser { candidates, parsers }
     }

@@ -4,5 +4,6 @@
 pub mod conf;
 pub mod format;
 pub mod missing;
+pub mod paste;
 pub mod servers;
 pub mod source;

@@ -4,6 +4,7 @@
 //! does not cross `/` and does not match a leading dot. A name with such characters that exists
 //! literally is that file, and stays so while it is rotated away.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +80,28 @@ impl Pattern {
         }
     }
 
+    /// Whether `path` is one that this pattern names, there or not: the same path, the same file, or
+    /// one that the glob matches. Relative ones belong to the working directory.
+    pub fn names(&self, path: &Path) -> bool {
+        let same_file = |a: &Path, b: &Path| {
+            fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
+        };
+        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let Some(text) = &self.glob else {
+            let own = std::path::absolute(&self.path);
+            return own.is_ok_and(|own| own == *path) || same_file(&self.path, path);
+        };
+        // What stands before the pattern is a name, whatever characters it has.
+        let directory = std::env::current_dir().unwrap_or_default();
+        let directory = glob::Pattern::escape(&directory.to_string_lossy());
+        let whole = std::path::absolute(Path::new(&directory).join(text)).unwrap_or_default();
+        let pattern = whole.to_str().and_then(|whole| glob::Pattern::new(whole).ok());
+        let matches = |path: &Path| {
+            pattern.as_ref().is_some_and(|pattern| pattern.matches_path_with(path, OPTIONS))
+        };
+        matches(path) || fs::canonicalize(path).is_ok_and(|path| matches(&path))
+    }
+
     /// The paths named just now, sorted within each directory; a plain path even if it does not
     /// exist. Directories that cannot be read are handed to `unreadable` with the reason.
     pub fn paths<F: FnMut(&Path, &io::Error)>(
@@ -148,6 +171,32 @@ mod tests {
         assert_eq!(names(&mut late), [at("x[1].log")]);
         std::fs::remove_file(at("x[1].log")).unwrap();
         assert_eq!(names(&mut late), [at("x[1].log")], "a name once seen stays a name");
+    }
+
+    #[test]
+    fn names_without_looking_whether_they_exist() {
+        let check = |pattern: &str, path: &str, expected: bool| {
+            let found = Pattern::new(pattern).unwrap().names(Path::new(path));
+            assert_eq!(found, expected, "{pattern} {path}");
+        };
+        check("/nowhere/a.log", "/nowhere/a.log", true);
+        check("/nowhere/a.log", "/nowhere/a.log.1", false);
+        check("a.none", "./a.none", true);
+        check("*.none", "a.none", true);
+        check("./*.none", "a.none", true);
+        check("*.none", "b/a.none", false);
+        check("/nowhere/*.log", "/nowhere/.a.log", false);
+        check("/nowhere/*/a.log", "/nowhere/b/a.log", true);
+        check("/nowhere/*/a.log", "/nowhere/b/c/a.log", false);
+
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        std::fs::write(at("a.log"), "").unwrap();
+        std::os::unix::fs::symlink(at("a.log"), at("link")).unwrap();
+        check(&at("a.log"), &at("link"), true);
+        check(&at("link"), &at("a.log"), true);
+        check(&at("*.log"), &at("link"), true);
+        check(&at("l*k"), &at("a.log"), false);
     }
 
     #[test]

@@ -1,0 +1,134 @@
+//! What a configuration that is right means: sources and the files they have just now, formats,
+//! servers, addresses.
+
+use super::Page;
+use crate::commands::context::{Complaint, Context, Failure};
+use crate::config::{Config, Format, Http, PathGroup, ServerFacts, Source, StartFrom};
+use crate::show::words::counted;
+use crate::source::pattern::Pattern;
+
+/// Shows it, and returns the files of the sources. Without a configuration there is nothing.
+pub(super) fn show(context: &Context, page: &mut Page) -> Result<Vec<String>, Failure> {
+    let config = &context.config;
+    let Some(path) = &config.path else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    let mut faults = Vec::new();
+    let mut lines = vec![format!("{}: right", path.display())];
+    for source in &config.sources {
+        let found = match found(source) {
+            Ok(found) => found,
+            Err(fault) => {
+                faults.push(Complaint::new(format!("source `{}`: {fault}", source.name)));
+                continue;
+            }
+        };
+        let format = match context.source_format(source) {
+            Ok(Some(format)) => format!("log_format {format}"),
+            Ok(None) => "log_format as its lines tell".to_owned(),
+            Err(fault) => {
+                faults.push(Complaint::new(format!("source `{}`: {fault}", source.name)));
+                continue;
+            }
+        };
+        lines.extend(source_lines(source, &format, &found));
+        files.extend(found.into_iter().flat_map(|(_, files)| files));
+    }
+    if !faults.is_empty() {
+        return Err(Failure::Inputs(faults));
+    }
+    if config.sources.is_empty() {
+        lines.push("no source: name the LOGs on the command line".to_owned());
+    }
+    lines.push(routes_line(config));
+    lines.extend(config.servers.iter().map(server_line));
+    lines.extend(listen_lines(config));
+    for line in lines {
+        page.say_escaped(&line)?;
+    }
+    Ok(files)
+}
+
+/// Each path of a source with the files it names just now; none for one that is not there yet.
+fn found(
+    source: &Source,
+) -> Result<Vec<(&String, Vec<String>)>, crate::source::pattern::InvalidGlob> {
+    let files = |path| {
+        let mut pattern = Pattern::new(path)?;
+        let is_glob = pattern.is_glob();
+        let there = |path: &std::path::PathBuf| {
+            path.symlink_metadata().is_ok() && !(is_glob && path.is_dir())
+        };
+        let files = pattern.paths(|_, _| {}).filter(there);
+        Ok((path, files.map(|path| path.to_string_lossy().into_owned()).collect()))
+    };
+    source.paths.iter().map(files).collect()
+}
+
+fn source_lines(source: &Source, format: &str, found: &[(&String, Vec<String>)]) -> Vec<String> {
+    let from = match source.from {
+        StartFrom::Beginning => "beginning",
+        StartFrom::End => "end",
+    };
+    let mut line = format!("source `{}`: {format}", source.name);
+    if let Some(conf) = source.nginx_conf.as_ref().filter(|_| source.format == Format::Auto) {
+        line.push_str(&format!(" and {}", conf.display()));
+    }
+    line.push_str(&format!(", client address ${}, from its {from}", source.client_address));
+    let paths = found.iter().map(|(path, files)| match files.as_slice() {
+        [] => format!("  {path}: not there yet"),
+        [file] if file == *path => format!("  {path}: there"),
+        files => format!("  {path}: {}", counted(number(files.len()), "file")),
+    });
+    std::iter::once(line).chain(paths).collect()
+}
+
+fn routes_line(config: &Config) -> String {
+    let routes = &config.routes;
+    let variable = routes.variable.as_ref().map(|name| format!("${name}, then "));
+    format!(
+        "routes: {}{}, then the path; {} public; at most {}",
+        variable.unwrap_or_default(),
+        counted(number(routes.patterns.len()), "pattern"),
+        routes.public.len(),
+        routes.limit
+    )
+}
+
+fn server_line(server: &ServerFacts) -> String {
+    use crate::event::server::SslVerifyClient as Demand;
+    let demand = match server.ssl_verify_client {
+        Some(Demand::On) => "on",
+        Some(Demand::Optional) => "optional",
+        Some(Demand::OptionalNoCa) => "optional_no_ca",
+        Some(Demand::Off) => "off",
+        None => "as nginx.conf says",
+    };
+    format!("server `{}`: ssl_verify_client {demand}", server.name)
+}
+
+fn listen_lines(config: &Config) -> Vec<String> {
+    let Http { listen, open, .. } = &config.http;
+    let name = |group: &PathGroup| match group {
+        PathGroup::Metrics => "metrics",
+        PathGroup::Health => "health",
+    };
+    let open: Vec<_> = open.iter().map(name).collect();
+    let open = if open.is_empty() {
+        String::new()
+    } else {
+        format!(", {} open to everyone", open.join(" and "))
+    };
+    match config.metrics_listen {
+        None => vec![format!("listen: {listen}{open}")],
+        Some(metrics) => {
+            vec![
+                format!("listen: {listen}"),
+                format!("listen for metrics and health: {metrics}{open}"),
+            ]
+        }
+    }
+}
+
+fn number(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
