@@ -5,7 +5,7 @@
 //! borrowed from its line; what a line does not hold is said with the column and what was expected.
 //!
 //! Reading order: [`variable`] names what can stand in a line, [`log_format`] reads the directive,
-//! [`line`] splits a line by it, [`escape`] undoes what nginx escaped.
+//! [`mod@line`] splits a line by it, [`escape`] undoes what nginx escaped.
 
 pub mod distinguished_name;
 pub mod escape;

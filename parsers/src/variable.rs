@@ -274,6 +274,11 @@ pub fn upstream_list(value: &[u8]) -> UpstreamList<'_> {
     UpstreamList { rest: Some(value) }
 }
 
+/// The elements that name a server.
+pub fn contacted_upstreams(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    upstream_list(value).filter(|element| !matches!(*element, b"" | b"-"))
+}
+
 /// Iterates over the elements; see [`upstream_list`].
 #[derive(Clone, Debug)]
 pub struct UpstreamList<'a> {

@@ -19,9 +19,9 @@ use super::logs::{self, Log};
 use crate::diagnostic::{Diagnostic, Level, render_title};
 use crate::escape::escape_text;
 use crate::limits::LINE_BYTES_MAX;
-use crate::setup;
-use crate::setup::format::ChosenFormat;
+use crate::setup::format::{ChosenFormat, Recogniser};
 use crate::setup::missing::{self, Missing};
+use crate::setup::paste;
 use crate::source::Line;
 use tally::Tally;
 use unmatched::Unmatched;
@@ -142,10 +142,8 @@ fn fields(
     for Missing { field, adds, .. } in &missing {
         page.say(&format!("missing: ${}, {adds}", field.variable()))?;
     }
-    let needed = missing.iter().filter(|missing| missing.needed);
-    let needed: Vec<_> = needed.map(|m| format!("${}", m.field.variable())).collect();
-    if !needed.is_empty() {
-        let needed = needed.join(" and ");
+    if !missing::gives_verdicts(&format.parser) {
+        let needed = missing::needed_names(&format.parser);
         let shown = &log.shown;
         let title = format!("{shown}: no verdicts without {needed}; `report` and `run` refuse it");
         warnings.insert(0, title);
@@ -156,7 +154,7 @@ fn fields(
     if missing.is_empty() {
         return Ok(());
     }
-    let paste = log.paste(context, format);
+    let paste = paste::for_log(format, context.conf_for(log.path.as_deref()));
     page.say("paste:")?;
     for line in paste.directive.lines() {
         page.say_escaped(line)?;
@@ -193,8 +191,7 @@ fn other_format(
 ) -> Result<(), Failure> {
     let path = log.path.as_deref();
     let lines = tally.first_unfit().map(|first| first.line());
-    let auto = crate::config::Format::Auto;
-    let found = setup::format::choose(&auto, context.conf_for(path), path, lines)?;
+    let found = Recogniser::new(context.conf_for(path), path).recognise(lines);
     match found.filter(|found| found.name != format.name) {
         Some(found) => page.say_escaped(&format!("help: log_format {found} fits this line")),
         None => Ok(()),
@@ -215,7 +212,8 @@ fn no_format(context: &Context, log: &mut Log, page: &mut Page) -> Result<Answer
     })?;
     let path = log.path.as_deref();
     let (line_number, line) = first.unwrap_or((1, Vec::new()));
-    let Some((format, error)) = setup::format::nearest(context.conf_for(path), path, &line) else {
+    let recogniser = Recogniser::new(context.conf_for(path), path);
+    let Some((format, error)) = recogniser.nearest(&line) else {
         page.say_escaped(&format!("{}: no known log_format fits its first lines", log.shown))?;
         return Ok(Answer::NoFormat);
     };

@@ -34,7 +34,8 @@ pub(super) struct Context {
     pub(super) router: Router,
     /// As named on the command line.
     nginx_conf: Option<Arc<NginxConf>>,
-    /// Those that the sources of the configuration name, and the machine's own.
+    /// By the index of the configuration's source that names it.
+    source_confs: Vec<Option<Arc<NginxConf>>>,
     confs: NginxConfs,
     pub(super) color: Color,
 }
@@ -57,14 +58,16 @@ pub(super) enum Failure {
 /// What is said on standard error, and lines that go with it.
 #[derive(Debug)]
 pub(super) struct Complaint {
-    pub(super) title: String,
+    title: String,
     /// Empty for none.
-    pub(super) detail: String,
+    detail: String,
 }
 
 impl Complaint {
-    pub(super) fn new(title: impl Into<String>) -> Complaint {
-        Complaint { title: title.into(), detail: String::new() }
+    /// The first line of the text is what is wrong, the others go with it.
+    pub(super) fn new(text: &str) -> Complaint {
+        let (title, detail) = text.split_once('\n').unwrap_or((text, ""));
+        Complaint { title: title.to_owned(), detail: detail.to_owned() }
     }
 
     pub(super) fn say(&self, color: bool) {
@@ -144,13 +147,16 @@ impl Context {
         };
         let mut confs = NginxConfs::default();
         let nginx_conf = match &common.nginx_conf {
-            // The one on the command line stands for all of them.
             Some(path) => Some(confs.named(path).map_err(Failure::usage)?),
             None => {
                 confs = NginxConfs::with_default();
-                read_source_confs(&mut confs, &config)?;
                 None
             }
+        };
+        let source_confs = match &nginx_conf {
+            // The one on the command line stands for all of them.
+            Some(conf) => vec![Some(Arc::clone(conf)); config.sources.len()],
+            None => read_source_confs(&config, &mut confs)?,
         };
         let stderr_color = common.color.on(io::stderr().is_terminal());
         for problem in confs.problems() {
@@ -164,6 +170,7 @@ impl Context {
             format,
             clock,
             nginx_conf,
+            source_confs,
             confs,
             color: common.color,
         })
@@ -171,23 +178,20 @@ impl Context {
 
     /// The source of the configuration whose settings hold for a log: the first that names it.
     pub(super) fn source_for(&self, log: Option<&Path>) -> Option<&Source> {
-        let log = log?;
+        self.config.sources.get(self.source_index(log?)?)
+    }
+
+    fn source_index(&self, log: &Path) -> Option<usize> {
         let names = |path: &String| Pattern::new(path).is_ok_and(|pattern| pattern.names(log));
-        self.config.sources.iter().find(|source| source.paths.iter().any(names))
+        self.config.sources.iter().position(|source| source.paths.iter().any(names))
     }
 
     /// nginx's configuration for a log: the one on the command line, else that of the log's source,
     /// else the machine's own if it writes this very log.
     pub(super) fn conf_for(&self, log: Option<&Path>) -> Option<&NginxConf> {
-        let of_source = || self.source_conf(self.source_for(log)?);
-        let own = || self.confs.own(log).map(|conf| &**conf);
-        self.nginx_conf.as_deref().or_else(of_source).or_else(own)
-    }
-
-    /// The nginx.conf that a source names, unless the command line names another.
-    pub(super) fn source_conf(&self, source: &Source) -> Option<&NginxConf> {
-        let path = source.nginx_conf.as_ref()?;
-        self.nginx_conf.as_deref().or_else(|| self.confs.find(path))
+        let of_source = || self.source_confs.get(self.source_index(log?)?)?.as_ref();
+        let found = self.nginx_conf.as_ref().or_else(of_source).or_else(|| self.confs.own(log));
+        found.map(|conf| &**conf)
     }
 
     /// The format of a log: as named on the command line or by its source, else by its first lines.
@@ -201,13 +205,15 @@ impl Context {
         setup::format::choose(format, self.conf_for(log), log, first_lines)
     }
 
-    /// The format that a source names; `None` when its lines are to tell.
-    pub(super) fn source_format(
+    /// The configuration's sources, each with the format that is named for it; `None` when its
+    /// lines are to tell.
+    pub(super) fn sources(
         &self,
-        source: &Source,
-    ) -> Result<Option<ChosenFormat>, ChooseError> {
-        let format = self.format.as_ref().unwrap_or(&source.format);
-        setup::format::choose(format, self.source_conf(source), None, [])
+    ) -> impl Iterator<Item = (&Source, Result<Option<ChosenFormat>, ChooseError>)> {
+        self.config.sources.iter().zip(&self.source_confs).map(|(source, conf)| {
+            let format = self.format.as_ref().unwrap_or(&source.format);
+            (source, setup::format::choose(format, conf.as_deref(), None, []))
+        })
     }
 
     /// A reader of a log in this format; `name` is the source's.
@@ -236,6 +242,26 @@ impl Context {
     }
 }
 
+/// What the sources of the configuration name, by their index.
+fn read_source_confs(
+    config: &Config,
+    confs: &mut NginxConfs,
+) -> Result<Vec<Option<Arc<NginxConf>>>, Failure> {
+    let mut read = Vec::new();
+    let mut unreadable = Vec::new();
+    for source in &config.sources {
+        let conf = source.nginx_conf.as_ref().map(|path| confs.named(path)).transpose();
+        match conf {
+            Ok(conf) => read.push(conf),
+            Err(problem) => {
+                let text = format!("nginx_conf in source `{}`: {problem}", source.name);
+                unreadable.push(Complaint::new(&text));
+            }
+        }
+    }
+    if unreadable.is_empty() { Ok(read) } else { Err(Failure::Inputs(unreadable)) }
+}
+
 /// `--log-format`, if it is given.
 pub(super) fn format_option(common: &Common) -> Result<Option<Format>, Failure> {
     let parse = |text| Format::parse(text).map_err(|e| option_error("--log-format", text, e));
@@ -253,17 +279,6 @@ pub(super) fn range_option(common: &Common, clock: &Clock) -> Result<TimeRange, 
 
 fn option_error(name: &str, text: &str, error: impl fmt::Display) -> Failure {
     Failure::usage(format!("{name} `{}`: {error}", text.escape_debug()))
-}
-
-fn read_source_confs(confs: &mut NginxConfs, config: &Config) -> Result<(), Failure> {
-    let mut unreadable: Vec<Complaint> = Vec::new();
-    for source in &config.sources {
-        if let Some(Err(problem)) = source.nginx_conf.as_deref().map(|path| confs.named(path)) {
-            let message = format!("nginx_conf in source `{}`: {problem}", source.name);
-            unreadable.push(Complaint::new(message));
-        }
-    }
-    if unreadable.is_empty() { Ok(()) } else { Err(Failure::Inputs(unreadable)) }
 }
 
 /// RFC 3339, or an age before now.

@@ -14,8 +14,7 @@ use crate::config::checked::source_name;
 use crate::limits::HEAD_BYTES_MAX;
 use crate::reader::Reader;
 use crate::setup::format::ChosenFormat;
-use crate::setup::missing;
-use crate::setup::paste::{self, Paste};
+use crate::setup::{missing, paste};
 use crate::source::{Input, Line, LineBuffer, Stream, stream};
 
 /// The logs that could be opened.
@@ -106,12 +105,13 @@ impl Logs {
         self.list.retain(|log| match &log.format {
             Some(format) if missing::gives_verdicts(&format.parser) => true,
             Some(format) => {
-                refused.push(log.no_verdicts(context, format));
+                let conf = context.conf_for(log.path.as_deref());
+                refused.push(Complaint::new(&paste::no_verdicts(&log.shown, format, conf)));
                 false
             }
             None if log.is_empty => true,
             None => {
-                refused.push(Complaint::new(no_format(&log.shown)));
+                refused.push(Complaint::new(&no_format(&log.shown)));
                 false
             }
         });
@@ -173,23 +173,6 @@ impl Log {
             log.held = Some(Held { stream, buffer, lines });
         }
         Ok(log)
-    }
-
-    /// What to say when the format of this log gives no verdicts.
-    fn no_verdicts(&self, context: &Context, format: &ChosenFormat) -> Complaint {
-        let (shown, lacking) = (&self.shown, missing::needed_names(&format.parser));
-        let title = format!(
-            "{shown}: log_format {format} has no {lacking}, so it tells no verdict; log with"
-        );
-        Complaint { title, detail: self.paste(context, format).directive }
-    }
-
-    /// The log_format that has what this log's lacks.
-    pub(super) fn paste(&self, context: &Context, format: &ChosenFormat) -> Paste {
-        let conf = context.conf_for(self.path.as_deref());
-        let beside = conf.into_iter().flat_map(|conf| &conf.log_formats);
-        let taken: Vec<_> = beside.map(|format| format.name.as_str()).collect();
-        paste::for_log(format, &taken)
     }
 
     fn first_time(&self, context: &Context, lines: &[OwnedLine]) -> Option<UnixMillis> {

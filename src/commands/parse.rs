@@ -24,7 +24,7 @@ pub(super) fn run(
     let color = context.color.on(io::stderr().is_terminal());
     let mut logs = logs::open(context, arguments)?;
     if logs.list.iter().all(|log| log.format.is_none() && !log.is_empty) {
-        let complaint = |log: &Log| Complaint::new(logs::no_format(&log.shown));
+        let complaint = |log: &Log| Complaint::new(&logs::no_format(&log.shown));
         return Err(Failure::Inputs(logs.list.iter().map(complaint).collect()));
     }
     logs.say_formats();

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use super::arguments::{Common, From};
-use super::context::{Failure, format_option, range_option, say_error};
+use super::context::{Complaint, Failure, format_option, range_option, say_error};
 use crate::agent::{self, AgentError};
 use crate::clock::Clock;
 use crate::setup::source::{Options, SetupError};
@@ -45,6 +45,9 @@ impl std::convert::From<SetupError> for Failure {
     fn from(error: SetupError) -> Failure {
         match error {
             SetupError::Config(error) => Failure::Config(error),
+            SetupError::NoVerdicts(texts) => {
+                Failure::Inputs(texts.iter().map(|text| Complaint::new(text)).collect())
+            }
             error => Failure::usage(error),
         }
     }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use gatelog_parsers::variable::contacted_upstreams;
+
 use crate::escape::escape_text;
 use crate::event::route::Patterns;
 use crate::event::upstream_pattern::UpstreamPattern;
@@ -83,8 +85,7 @@ impl Gate {
             let addr = String::from_utf8_lossy(addr);
             self.refused_upstreams.iter().any(|pattern| pattern.is_match(&addr))
         };
-        !self.refused_upstreams.is_empty()
-            && gatelog_parsers::variable::upstream_list(upstream_addr).all(serves)
+        !self.refused_upstreams.is_empty() && contacted_upstreams(upstream_addr).all(serves)
     }
 }
 

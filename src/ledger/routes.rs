@@ -1,6 +1,7 @@
 //! The counts of each server and route, and the way from a raw path to its route.
 
 use foldhash::fast::RandomState;
+use gatelog_parsers::variable::contacted_upstreams;
 use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
 
@@ -282,9 +283,9 @@ fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: 
     if memchr::memchr(b' ', addr).is_none() {
         return count(addr);
     }
-    let contacted = || gatelog_parsers::variable::upstream_list(addr).filter(|one| *one != b"-");
-    for (index, one) in contacted().enumerate() {
-        if contacted().take(index).all(|earlier| earlier != one) {
+    let contacted = contacted_upstreams(addr);
+    for (index, one) in contacted.clone().enumerate() {
+        if contacted.clone().take(index).all(|earlier| earlier != one) {
             count(one);
         }
     }

@@ -37,11 +37,6 @@ impl NginxConfs {
         Ok(conf)
     }
 
-    /// The configuration at a path, if it was read.
-    pub fn find(&self, path: &Path) -> Option<&NginxConf> {
-        self.named.iter().find(|(known, _)| known == path).map(|(_, conf)| &**conf)
-    }
-
     /// The machine's own, if it writes one of these very logs.
     pub fn own<'a>(&self, logs: impl IntoIterator<Item = &'a Path>) -> Option<&Arc<NginxConf>> {
         let conf = self.default.as_ref()?;

@@ -87,23 +87,6 @@ pub fn choose<'a>(
     }
 }
 
-/// Of the formats that [`choose`] tries, the one that reads furthest into a line that none fits, and
-/// where it stops; `None` when the line fits one after all.
-pub fn nearest(
-    conf: Option<&NginxConf>,
-    log: Option<&Path>,
-    line: &[u8],
-) -> Option<(ChosenFormat, LineError)> {
-    let mut spans = Spans::default();
-    let tried = Recogniser::new(conf, log).candidates.into_iter().map(|format| {
-        let error = format.parser.parse(line, &mut spans).err()?;
-        Some((format, error))
-    });
-    let tried: Vec<_> = tried.collect::<Option<_>>()?;
-    // Of several that come as far, the first.
-    tried.into_iter().rev().max_by_key(|(_, error)| error.column())
-}
-
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut text = Vec::new();
@@ -184,5 +167,15 @@ impl Recogniser {
         let index = recognise::recognise(lines, &self.parsers)?;
         let chosen = self.candidates.get(index)?.clone();
         Some(ChosenFormat { recognised: true, ..chosen })
+    }
+
+    /// The format that reads furthest into a line that none fits, of several the first, and where it
+    /// stops; `None` when the line fits one after all.
+    pub fn nearest(&self, line: &[u8]) -> Option<(&ChosenFormat, LineError)> {
+        let mut spans = Spans::default();
+        let mut error = |format: &ChosenFormat| format.parser.parse(line, &mut spans).err();
+        let errors: Option<Vec<_>> = self.candidates.iter().map(&mut error).collect();
+        let tried = self.candidates.iter().zip(errors?);
+        tried.rev().max_by_key(|(_, error)| error.column())
     }
 }

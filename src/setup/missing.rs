@@ -4,8 +4,6 @@ use gatelog_parsers::line::LineParser;
 use gatelog_parsers::recognise::MTLS_EXTENDED;
 use gatelog_parsers::variable::Field;
 
-use super::format::ChosenFormat;
-
 /// A variable that the log does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
@@ -56,15 +54,6 @@ pub fn missing(parser: &LineParser) -> Vec<Missing> {
 /// Whether lines of this format give a verdict.
 pub fn gives_verdicts(parser: &LineParser) -> bool {
     missing(parser).iter().all(|missing| !missing.needed)
-}
-
-/// What to say of a log whose format gives no verdicts: what it lacks, and the format to paste.
-pub fn no_verdicts(shown: &str, format: &ChosenFormat) -> String {
-    let lacking = needed_names(&format.parser);
-    let paste = paste();
-    format!(
-        "{shown}: log_format {format} has no {lacking}, so it tells no verdict; log with\n{paste}"
-    )
 }
 
 /// The variables without which there is no verdict and that the format lacks: `$a and $b`.

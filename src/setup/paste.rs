@@ -11,6 +11,7 @@ use gatelog_parsers::variable::{Field, Shape};
 
 use super::format::ChosenFormat;
 use super::missing::{self, Missing};
+use crate::nginx::NginxConf;
 
 /// Widest line of a pasted directive, in columns; a variable with its surroundings is never parted.
 const COLUMNS_MAX: usize = 100;
@@ -32,8 +33,24 @@ pub struct Paste {
     pub renamed: bool,
 }
 
-/// The format of a log with what it lacks; `taken` are the names of formats that exist beside it.
-pub fn for_log(format: &ChosenFormat, taken: &[&str]) -> Paste {
+/// What to say of a log whose format gives no verdicts: what it lacks, and below it the format to
+/// paste.
+pub fn no_verdicts(shown: &str, format: &ChosenFormat, conf: Option<&NginxConf>) -> String {
+    let lacking = missing::needed_names(&format.parser);
+    let paste = for_log(format, conf).directive;
+    format!(
+        "{shown}: log_format {format} has no {lacking}, so it tells no verdict; log with\n{paste}"
+    )
+}
+
+/// The format of a log with what it lacks. A new name is none of those in `conf`.
+pub fn for_log(format: &ChosenFormat, conf: Option<&NginxConf>) -> Paste {
+    let beside = conf.into_iter().flat_map(|conf| &conf.log_formats);
+    let taken: Vec<&str> = beside.map(|format| format.name.as_str()).collect();
+    complete(format, &taken)
+}
+
+fn complete(format: &ChosenFormat, taken: &[&str]) -> Paste {
     let missing = missing::missing(&format.parser);
     let Some(own) = &format.log_format else {
         // Whoever wrote these objects did not use a directive that could be completed.
@@ -278,7 +295,7 @@ mod tests {
     #[test]
     fn looks_like_the_log_it_is_for() {
         let check = |text: &str, expected: &str| {
-            let paste = for_log(&chosen(text), &[]).directive;
+            let paste = complete(&chosen(text), &[]).directive;
             assert_eq!(paste.replace("'\n    '", ""), expected, "{text}");
         };
         let all = "$remote_addr $request $msec $ssl_client_verify $ssl_client_s_dn $server_name \
@@ -297,7 +314,7 @@ mod tests {
         );
         let json = MTLS_JSON.replace(r#","connection_requests":$connection_requests"#, "");
         let json = json.replace(r#""upstream_addr":"$upstream_addr","#, "");
-        let paste = for_log(&chosen(&json), &[]).directive;
+        let paste = complete(&chosen(&json), &[]).directive;
         assert!(paste.starts_with("log_format mtls_json escape=json '{"), "{paste}");
         let end =
             "\"upstream_addr\":\"$upstream_addr\",\"connection_requests\":$connection_requests}';";
@@ -308,7 +325,7 @@ mod tests {
     fn lacks_nothing_and_keeps_what_there_was() {
         for text in formats() {
             let chosen = chosen(&text);
-            let paste = for_log(&chosen, &["mtls"]);
+            let paste = complete(&chosen, &["mtls"]);
             assert!(is_complete(&paste), "{}", paste.directive);
             let read = LogFormat::parse(paste.directive.as_bytes()).unwrap();
             let own = chosen.log_format.unwrap();
@@ -324,7 +341,7 @@ mod tests {
     #[test]
     fn names() {
         let check = |text: &str, taken: &[&str], name: &str, renamed: bool| {
-            let paste = for_log(&chosen(text), taken);
+            let paste = complete(&chosen(text), taken);
             assert_eq!((paste.name.as_str(), paste.renamed), (name, renamed), "{text} {taken:?}");
             assert!(paste.directive.starts_with(&format!("log_format {name}")));
         };
@@ -354,7 +371,7 @@ mod tests {
             if let Some(format) = &mut chosen.log_format {
                 format.name = format!("{}{index}", format.name);
             }
-            text.push_str(&for_log(&chosen, &[]).directive);
+            text.push_str(&complete(&chosen, &[]).directive);
             text.push('\n');
         }
         std::fs::write(&conf, text + "}\n").unwrap();

@@ -13,6 +13,7 @@ use gatelog_parsers::recognise::LINES_MAX;
 use super::conf::NginxConfs;
 use super::format::{ChooseError, ChosenFormat, Recogniser, choose};
 use super::missing;
+use super::paste;
 use super::servers;
 use crate::config::checked::StartFrom;
 use crate::config::{self, Config, Format, LoadError, Source as SourceConfig};
@@ -254,7 +255,7 @@ impl SourceSetup {
     fn no_verdicts(&self) -> Option<String> {
         let format = self.format.as_ref()?;
         let gives = missing::gives_verdicts(&format.parser);
-        (!gives).then(|| missing::no_verdicts(&self.name, format))
+        (!gives).then(|| paste::no_verdicts(&self.name, format, self.conf.as_deref()))
     }
 }
 
@@ -321,7 +322,7 @@ mod tests {
     fn formats_are_recognised_where_reading_begins() {
         let directory = tempfile::tempdir().unwrap();
         let text = format!("{COMBINED_LINE}\n{}\n{COMBINED_LINE}", mtls_line());
-        let log = write(directory.path(), "a.log", &text.repeat(1));
+        let log = write(directory.path(), "a.log", &text);
         let setup = load(&[&log], StartAt::End).unwrap();
         assert_eq!(setup.sources[0].format.as_ref().unwrap().name, "mtls");
 
@@ -329,7 +330,7 @@ mod tests {
         let log = write(directory.path(), "b.log", &many);
         let refused = load(&[&log], StartAt::Beginning).unwrap_err().to_string();
         assert!(refused.contains("`combined` has no $ssl_client_verify"), "{refused}");
-        assert!(refused.contains("log_format mtls_extended '"), "{refused}");
+        assert!(refused.contains("ssl_client_verify=\"$ssl_client_verify\""), "{refused}");
     }
 
     #[test]

@@ -252,7 +252,7 @@ fn event_route<'a>(event: &Event<'a>, router: &'a Router) -> Option<Cow<'a, str>
 fn upstreams<'a>(record: &Record<'a>) -> (Vec<Option<Text<'a>>>, Vec<Option<u64>>) {
     let elements = |field| {
         let list = record.value(field).map(upstream_list);
-        list.into_iter().flatten().map(|one| Some(one).filter(|one| *one != b"-"))
+        list.into_iter().flatten().map(|one| Some(one).filter(|one| !matches!(*one, b"" | b"-")))
     };
     let addr = |one: Option<&'a [u8]>| one.map(|addr| Text(record.escape().undo(addr)));
     let mut addrs: Vec<_> = elements(Field::UpstreamAddr).map(addr).collect();

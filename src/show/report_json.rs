@@ -247,11 +247,13 @@ fn certificate_json(row: &CertificateRow<'_>) -> CertificateJson {
 }
 
 fn sources(summary: &Summary<'_>) -> Vec<SourceJson> {
-    let mut sources: Vec<(&Box<[u8]>, &AddressUse)> = summary.ledger.addresses.iter().collect();
+    let addresses = summary.ledger.addresses.iter();
+    let mut sources: Vec<(&[u8], &AddressUse)> =
+        addresses.map(|(addr, uses)| (&**addr, uses)).collect();
     sources.sort_by_key(|(addr, uses)| {
         (Reverse((uses.verdicts.denials(), uses.verdicts.requests())), *addr)
     });
-    let json = |(addr, uses): (&Box<[u8]>, &AddressUse)| SourceJson {
+    let json = |(addr, uses): (&[u8], &AddressUse)| SourceJson {
         remote_addr: text(addr),
         requests: uses.verdicts.requests(),
         denials: uses.verdicts.denials(),

@@ -335,12 +335,12 @@ x                     7  /long/path/of/it
         assert_eq!(table().render(&Terminal { columns: 41, ..WIDE }), expected);
         let expected = "\
 NAME              n  path
-checkout-s…   1,000  /a/b
+checkout-se…  1,000  /a/b
 x                 7  /long…of/it
 ";
         assert_eq!(table().render(&Terminal { columns: 32, ..WIDE }), expected);
         let plain = table().render(&Terminal { columns: 32, utf8: false, ..WIDE });
-        assert!(plain.contains("checkout...") && plain.lines().all(|line| line.width() <= 32));
+        assert!(plain.contains("checkout-...") && plain.lines().all(|line| line.width() <= 32));
     }
 
     #[test]

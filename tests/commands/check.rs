@@ -27,8 +27,8 @@ fn said(directory: &Path, arguments: &[&str]) -> Ended {
 /// The directive below `paste:`.
 fn pasted(out: &str) -> String {
     let (_, below) = out.split_once("paste:\n").unwrap();
-    let end = below.find("';\n").unwrap();
-    below[..end + 2].to_owned()
+    let (directive, _) = below.split_once("';\n").unwrap();
+    format!("{directive}';")
 }
 
 #[test]

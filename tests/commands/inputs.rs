@@ -95,7 +95,7 @@ fn damaged_archives_give_what_can_be_read() {
 fn a_file_that_may_not_be_read() {
     let directory = scene();
     let locked = directory.path().join("good.log");
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser reads it all the same.
     if fs::File::open(&locked).is_err() {
         check(directory.path(), &["good.log"], 2, &["error: good.log: permission denied"]);

@@ -14,19 +14,19 @@ pub(super) fn show(context: &Context, page: &mut Page) -> Result<Vec<String>, Fa
     let mut files = Vec::new();
     let mut faults = Vec::new();
     let mut lines = vec![format!("{}: right", path.display())];
-    for source in &config.sources {
+    for (source, format) in context.sources() {
         let found = match found(source) {
             Ok(found) => found,
             Err(fault) => {
-                faults.push(Complaint::new(format!("source `{}`: {fault}", source.name)));
+                faults.push(Complaint::new(&format!("source `{}`: {fault}", source.name)));
                 continue;
             }
         };
-        let format = match context.source_format(source) {
+        let format = match format {
             Ok(Some(format)) => format!("log_format {format}"),
             Ok(None) => "log_format as its lines tell".to_owned(),
             Err(fault) => {
-                faults.push(Complaint::new(format!("source `{}`: {fault}", source.name)));
+                faults.push(Complaint::new(&format!("source `{}`: {fault}", source.name)));
                 continue;
             }
         };
