@@ -21,7 +21,10 @@ use crate::event::route::Router;
 use crate::http::Readiness;
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
-use crate::limits::{FOLLOW_REQUESTS_MAX, LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN, STOP_DRAIN_GRACE};
+use crate::limits::{
+    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN,
+    STOP_DRAIN_GRACE,
+};
 use crate::setup::source::{Setup, SetupError};
 use crate::show::metrics::Snapshot;
 use crate::source::file::Progress;
@@ -29,6 +32,11 @@ use crate::source::watch::Watched;
 
 /// How often the directories to watch are worked out anew while no file came or went.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A round of fewer bytes has most likely met the end of each file.
+const ROUND_BYTES_MIN: u64 = 64 * 1024;
+
+const _: () = assert!(ROUND_BYTES_MIN < (CHUNK_BYTES - LINE_BYTES_MAX) as u64);
 
 /// What the thread is asked for.
 enum Request {
@@ -73,9 +81,10 @@ pub(super) fn requests() -> (Requests, Inbox) {
 impl Requests {
     /// Makes the thread look at its files soon; costs next to nothing when it is about to.
     pub(super) fn wake(&self) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            // When there is no room, the thread is about to wake anyhow.
-            let _full = self.sender.try_send(Request::Wake);
+        let is_first = !self.woken.swap(true, Ordering::AcqRel);
+        if is_first && self.sender.try_send(Request::Wake).is_err() {
+            // There is no room: the thread is about to wake anyhow, and the next event asks again.
+            self.woken.store(false, Ordering::Release);
         }
     }
 
@@ -121,6 +130,14 @@ pub(super) struct Follow {
     /// Directories that found no watcher, each time that was asked for.
     unwatched: u64,
     unseen_changes: u64,
+}
+
+/// What reading a chunk of each source came to.
+struct Round {
+    /// Something was read or finished; there may be more.
+    progress: bool,
+    /// Bytes that are new.
+    bytes: u64,
 }
 
 /// Whether the thread goes on.
@@ -186,7 +203,11 @@ impl Follow {
                 unread = true;
             }
             if unread {
-                unread = self.read_round();
+                let round = self.read_round();
+                // What trickles in while it is read would be read line by line: it can wait for the
+                // next look, which then comes soon.
+                unread = round.progress && round.bytes >= ROUND_BYTES_MIN;
+                woken |= round.progress && !unread;
             }
         }
         self.drain();
@@ -245,17 +266,19 @@ impl Follow {
         });
     }
 
-    /// Reads a chunk of each source; false when nothing was left.
-    fn read_round(&mut self) -> bool {
+    /// Reads a chunk of each source.
+    fn read_round(&mut self) -> Round {
         let Follow { sources, ledger, router, .. } = self;
-        let mut unread = false;
+        let mut round = Round { progress: false, bytes: 0 };
         for source in sources {
+            let before = source.read_bytes();
             let progress = source.read(|reader, line| {
                 reader.is_some_and(|reader| reader.count(line, ledger, router))
             });
-            unread |= progress == Progress::Read;
+            round.progress |= progress == Progress::Read;
+            round.bytes += source.read_bytes() - before;
         }
-        unread
+        round
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -306,7 +329,8 @@ impl Follow {
     fn drain(&mut self) {
         let start = self.clock.monotonic();
         self.look();
-        while self.read_round() && self.clock.monotonic().since(start) < STOP_DRAIN_GRACE {}
+        while self.read_round().progress && self.clock.monotonic().since(start) < STOP_DRAIN_GRACE {
+        }
         for source in &self.sources {
             let figures = source.figures();
             tracing::info!(

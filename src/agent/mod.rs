@@ -1,6 +1,6 @@
 //! `gatelog run`: follows logs and serves what it counts.
 //!
-//! [`run`] is the wiring. One thread of its own reads ([`follow`]); the rest is a small tokio runtime
+//! [`run`] is the wiring. One thread of its own reads (`follow`); the rest is a small tokio runtime
 //! that serves HTTP, waits for signals and drains the file system's events. They share nothing but a
 //! bounded channel of requests to the reading thread, and what it says of its readiness.
 //!

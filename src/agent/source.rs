@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatelog_parsers::time_stamp::UnixMillis;
 
@@ -20,6 +21,9 @@ use crate::show::metrics::SourceFigures;
 use crate::source::change::{Change, Changes};
 use crate::source::file::Progress;
 use crate::source::{Follower, Line};
+
+/// Shortest time between two messages about the format of one source.
+const TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A source that is followed.
 #[derive(Debug)]
@@ -39,6 +43,9 @@ pub struct Source {
     unfit: bool,
     /// The trouble with the format that has been said; none when there is none.
     told: Option<Trouble>,
+    /// When trouble, or its end, was last said.
+    told_at: Option<Monotonic>,
+    looked_at: Monotonic,
     /// Servers of which it has been said that their gate is unknown, at most
     /// [`UNKNOWN_GATES_MAX`](crate::limits::UNKNOWN_GATES_MAX).
     gates_told: BTreeSet<String>,
@@ -103,6 +110,8 @@ impl Source {
             last_time: None,
             unfit: false,
             told: None,
+            told_at: None,
+            looked_at: Monotonic::default(),
             gates_told: BTreeSet::new(),
             setup,
         };
@@ -134,6 +143,7 @@ impl Source {
 
     /// Looks at the files, and says what it found.
     pub fn look(&mut self, now: Monotonic) -> Changes {
+        self.looked_at = now;
         let changes = self.follower.look(now);
         let mut new_name = false;
         for change in &changes.list {
@@ -245,9 +255,9 @@ impl Source {
         }
     }
 
-    /// Bytes known to exist that were not read.
-    pub fn unread_bytes(&self) -> u64 {
-        self.follower.unread_bytes()
+    /// Bytes read so far.
+    pub fn read_bytes(&self) -> u64 {
+        self.follower.counters().read_bytes
     }
 
     fn set_format(&mut self, format: Option<ChosenFormat>) {
@@ -291,20 +301,27 @@ impl Source {
     fn say(&mut self) {
         let trouble = self.trouble();
         let source = self.setup.name.as_str();
+        let mut fits = false;
         if let FormatState::Known(known) = &mut self.format {
+            fits = known.unfit_in_a_row == 0;
             for server in known.reader.take_unknown_gates() {
                 if self.gates_told.insert(server.clone()) {
                     say_unknown_gate(source, server);
                 }
             }
-            if known.unfit_in_a_row == 0 && self.told.is_some() && trouble.is_none() {
-                self.told = None;
-                tracing::info!(source, log_format = %known.format, "lines fit again");
-            }
         }
-        if trouble.is_some() && trouble != self.told {
-            trouble.iter().for_each(|trouble| say_trouble(source, trouble));
-            self.told = trouble;
+        // Files of several formats under one glob would have much to say.
+        let now = self.looked_at;
+        if self.told_at.is_some_and(|told| now.since(told) < TROUBLE_INTERVAL) {
+            return;
+        }
+        if let Some(trouble) = trouble.filter(|trouble| self.told.as_ref() != Some(trouble)) {
+            say_trouble(source, &trouble);
+            self.told = Some(trouble);
+            self.told_at = Some(now);
+        } else if fits && self.trouble().is_none() && self.told.take().is_some() {
+            tracing::info!(source, log_format = self.format_name(), "lines fit again");
+            self.told_at = Some(now);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::event::Judge;
 use crate::event::judge::JudgeSettings;
 use crate::event::route::Router;
 use crate::event::server::{ServerFacts, Servers};
-use crate::limits::{HEAD_BYTES_MAX, TAIL_BYTES_MAX};
+use crate::limits::{FILES_MATCHED_MAX, HEAD_BYTES_MAX, SOURCES_MAX, TAIL_BYTES_MAX};
 use crate::nginx::{NginxConf, Problem};
 use crate::reader::{Reader, TimeRange};
 use crate::source::file::StartAt;
@@ -73,6 +73,11 @@ pub enum SetupError {
          --config a file with a [[source]]"
     )]
     NoSource,
+    /// More than [`SOURCES_MAX`] logs on the command line.
+    #[error(
+        "{0} logs are more than {SOURCES_MAX} sources: quote the glob, and its files are one source"
+    )]
+    TooMany(usize),
     /// `-`
     #[error(
         "standard input cannot be followed: name the log file; `gatelog report -` and `gatelog \
@@ -135,6 +140,9 @@ impl Setup {
         config.http.listen = options.listen.unwrap_or(config.http.listen);
         if config.sources.is_empty() {
             return Err(SetupError::NoSource);
+        }
+        if config.sources.len() > SOURCES_MAX {
+            return Err(SetupError::TooMany(config.sources.len()));
         }
         let mut confs = NginxConfs::with_default();
         let facts = Facts {
@@ -231,7 +239,7 @@ impl SourceSetup {
     fn logs(&self) -> Result<Vec<PathBuf>, SetupError> {
         let mut patterns = self.patterns()?;
         let paths = patterns.iter_mut().flat_map(|pattern| pattern.paths(|_, _| {}));
-        Ok(paths.take(crate::limits::FILES_MATCHED_MAX).collect())
+        Ok(paths.take(FILES_MATCHED_MAX).collect())
     }
 
     /// Tells the format of these files by their lines.
@@ -354,6 +362,11 @@ mod tests {
         };
         check(&[], "nothing to follow");
         check(&["/nowhere/a.log", "-"], "standard input cannot be followed");
+        let many: Vec<String> =
+            (0..=SOURCES_MAX).map(|number| format!("/nowhere/{number}.log")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        check(&many, "65 logs are more than 64 sources: quote the glob");
+        assert!(load(&many[1..], StartAt::End).is_ok());
         check(&["/nowhere/a[b.log"], "source `a[b.log`: /nowhere/a[b.log:11: invalid glob");
     }
 }

@@ -61,7 +61,7 @@ fn the_page_of_the_corpus() {
                 line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with(start)
             })
     });
-    let kept: Vec<_> = kept.collect();
+    let kept: Vec<_> = kept.map(without_hash).collect();
     let settings = || {
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../snapshots");
@@ -73,6 +73,17 @@ fn the_page_of_the_corpus() {
     assert_eq!(agent.stop(), Some(0));
 }
 
+/// What stands for the rest of a DN that was cut is a hash seeded anew at each start.
+fn without_hash(line: &str) -> String {
+    match line.split_once("...") {
+        Some((before, rest)) if !line.starts_with('#') => {
+            format!("{before}...{}", rest.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+        }
+        _ => line.to_owned(),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a check that is left out says so")]
 fn check_with_promtool(page: &str) {
     let mut command = Command::new("promtool");
     command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped());
