@@ -79,7 +79,7 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     let waker = requests.clone();
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
-    let mut config = setup.config.clone();
+    let config = setup.config.clone();
     let follow = Follow::new(setup, inbox, clock, readiness_told, watched)?;
     let mut followed = spawn(follow)?;
 
@@ -98,18 +98,7 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     if requests.ping().await {
         notify(&[NotifyState::Ready]);
     }
-    let result = loop {
-        tokio::select! {
-            wanted = signals.next() => match wanted {
-                Wanted::Stop => break Ok(()),
-                Wanted::Reload => reload(options, &mut config, &requests, &pages).await,
-            },
-            _ = &mut followed => break Err(AgentError::FollowEnded),
-            () = watchdog_pause() => if requests.ping().await {
-                notify(&[NotifyState::Watchdog]);
-            },
-        }
-    };
+    let result = supervise(options, config, &requests, &pages, &mut signals, &mut followed).await;
 
     notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
@@ -120,6 +109,29 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     }
     watching.abort();
     result
+}
+
+/// Waits for a reason to stop; takes reloads and tells systemd that all is well meanwhile.
+async fn supervise(
+    options: &Options,
+    mut config: Config,
+    requests: &Requests,
+    pages: &AgentPages,
+    signals: &mut Signals,
+    followed: &mut oneshot::Receiver<()>,
+) -> Result<(), AgentError> {
+    loop {
+        tokio::select! {
+            wanted = signals.next() => match wanted {
+                Wanted::Stop => return Ok(()),
+                Wanted::Reload => reload(options, &mut config, requests, pages).await,
+            },
+            _ = &mut *followed => return Err(AgentError::FollowEnded),
+            () = watchdog_pause() => if requests.ping().await {
+                notify(&[NotifyState::Watchdog]);
+            },
+        }
+    }
 }
 
 /// Starts the reading thread. The receiver is ready when it has ended, whatever the cause.
@@ -149,7 +161,7 @@ fn say_start(setup: &Setup) {
     for source in setup.sources.iter() {
         let name = source.name.as_str();
         match &source.format {
-            Some(log_format) => tracing::info!(source = name, %log_format, "reads"),
+            Some(log_format) => tracing::info!(source = name, %log_format, "log_format is known"),
             None => tracing::info!(source = name, "log_format is recognised from its first lines"),
         }
     }
