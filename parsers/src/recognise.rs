@@ -36,24 +36,23 @@ pub fn known_parsers() -> Vec<LineParser> {
     parsers.chain([LineParser::json_by_key()]).collect()
 }
 
-/// The index of the parser that reads most of the first [`LINES_MAX`] lines, of several that read as
-/// many the one that finds most in them, then the first; `None` when none reads any.
+/// The index of the parser that finds most values in the first [`LINES_MAX`] lines, of several that
+/// find as many the first; `None` when none reads any line. A JSON object can be read by the keys of
+/// many formats, so it is not the number of lines that counts.
 pub fn recognise<'a>(
     lines: impl IntoIterator<Item = &'a [u8]>,
     parsers: &[LineParser],
 ) -> Option<usize> {
-    let mut parsed = vec![(0usize, 0usize); parsers.len()];
+    let mut found = vec![0usize; parsers.len()];
     let mut spans = Spans::default();
     for line in lines.into_iter().filter(|line| !line.is_empty()).take(LINES_MAX) {
-        for (parser, (lines, values)) in parsers.iter().zip(&mut parsed) {
-            if let Ok(record) = parser.parse(line, &mut spans) {
-                *lines += 1;
-                *values += record.variable_count();
-            }
+        for (parser, values) in parsers.iter().zip(&mut found) {
+            let record = parser.parse(line, &mut spans);
+            *values += record.map_or(0, |record| record.variable_count());
         }
     }
-    let counted = parsed.iter().enumerate().filter(|(_, (lines, _))| *lines > 0);
-    let best = counted.max_by_key(|(index, score)| (**score, std::cmp::Reverse(*index)));
+    let some = found.iter().enumerate().filter(|(_, values)| **values > 0);
+    let best = some.max_by_key(|(index, values)| (**values, std::cmp::Reverse(*index)));
     best.map(|(index, _)| index)
 }
 

@@ -15,8 +15,8 @@ use crate::escape::escape_text;
 use crate::limits::{FILES_MATCHED_MAX, SOURCE_PROBLEMS_MAX, UNFIT_IN_A_ROW_MAX};
 use crate::reader::{LineCounts, Reader};
 use crate::setup::format::{ChosenFormat, Recogniser};
-use crate::setup::missing;
 use crate::setup::source::{SetupError, SourceSetup};
+use crate::setup::{missing, paste};
 use crate::show::metrics::SourceFigures;
 use crate::source::change::{Change, Changes};
 use crate::source::file::Progress;
@@ -59,7 +59,7 @@ enum Trouble {
     /// Many lines in a row do not fit this one.
     Unfit { log_format: String },
     /// This one tells no verdict.
-    NoVerdict { log_format: String, missing: String },
+    NoVerdict { log_format: String, missing: String, paste: String },
 }
 
 impl std::fmt::Display for Trouble {
@@ -69,7 +69,7 @@ impl std::fmt::Display for Trouble {
             Trouble::Unfit { log_format } => {
                 write!(f, "its lines do not fit log_format {log_format}")
             }
-            Trouble::NoVerdict { log_format, missing } => {
+            Trouble::NoVerdict { log_format, missing, .. } => {
                 write!(f, "log_format {log_format} has no {missing}, so it tells no verdict")
             }
         }
@@ -289,7 +289,8 @@ impl Source {
         let log_format = || known.format.to_string();
         if !known.gives_verdicts {
             let missing = missing::needed_names(&known.format.parser);
-            Some(Trouble::NoVerdict { log_format: log_format(), missing })
+            let paste = paste::for_log(&known.format, self.setup.conf()).directive;
+            Some(Trouble::NoVerdict { log_format: log_format(), missing, paste })
         } else if known.unfit_in_a_row >= UNFIT_IN_A_ROW_MAX {
             Some(Trouble::Unfit { log_format: log_format() })
         } else {
@@ -344,10 +345,9 @@ fn say_trouble(source: &str, trouble: &Trouble) {
         Trouble::Unfit { log_format } => tracing::error!(
             source,
             log_format,
-            "lines do not fit and are counted as unparsed: gatelog parse shows where"
+            "lines do not fit and are counted as unparsed: gatelog check shows where"
         ),
-        Trouble::NoVerdict { log_format, missing } => {
-            let paste = missing::paste();
+        Trouble::NoVerdict { log_format, missing, paste } => {
             tracing::error!(
                 source,
                 log_format,

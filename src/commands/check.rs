@@ -15,14 +15,13 @@ use std::process::ExitCode;
 use gatelog_parsers::line::LineParser;
 
 use super::context::{Context, Failure};
-use super::logs::{self, Log};
+use super::logs::{self, Log, Read};
 use crate::diagnostic::{Diagnostic, Level, render_title};
 use crate::escape::escape_text;
 use crate::limits::LINE_BYTES_MAX;
 use crate::setup::format::{ChosenFormat, Recogniser};
 use crate::setup::missing::{self, Missing};
 use crate::setup::paste;
-use crate::source::Line;
 use tally::Tally;
 use unmatched::Unmatched;
 
@@ -111,8 +110,10 @@ fn check(
     let Some(mut reader) = log.reader(context)? else { return Ok(Answer::Fits) };
     let color = context.color.on(io::stderr().is_terminal());
     let mut tally = Tally::default();
-    let complete = log.read(color, |line| {
-        tally.take(&mut reader, line, unmatched);
+    let complete = log.read(color, |read| {
+        if let Read::Line(line) = read {
+            tally.take(&mut reader, line, unmatched);
+        }
         Ok(())
     })?;
     let how = if format.recognised { "recognised from its first lines" } else { "as named" };
@@ -203,7 +204,8 @@ fn no_format(context: &Context, log: &mut Log, page: &mut Page) -> Result<Answer
     let color = context.color.on(io::stderr().is_terminal());
     let mut first: Option<(u64, Vec<u8>)> = None;
     let mut line_count = 0_u64;
-    log.read(color, |line: &Line<'_>| {
+    log.read(color, |read| {
+        let Read::Line(line) = read else { return Ok(()) };
         line_count += 1;
         if first.is_none() && !line.bytes.is_empty() {
             first = Some((line.line_number, line.bytes.to_vec()));

@@ -149,7 +149,11 @@ impl Log {
             Input::Stdin => None,
         };
         let mut buffer = LineBuffer::new();
-        let lines = head(&mut stream, &mut buffer);
+        let fits = |lines: &[OwnedLine]| {
+            let lines = lines.iter().map(|line| line.bytes.as_slice());
+            context.choose_format(path.as_deref(), lines).is_ok_and(|format| format.is_some())
+        };
+        let lines = head(&mut stream, &mut buffer, fits);
         let first_lines = lines.iter().map(|line| line.bytes.as_slice());
         let format = context.choose_format(path.as_deref(), first_lines)?;
         let name = match (context.source_for(path.as_deref()), path.as_deref()) {
@@ -190,12 +194,12 @@ impl Log {
         context.reader(&self.name, self.path.as_deref(), parser).map(Some)
     }
 
-    /// Reads the whole log and hands each line to `on_line`, which may stop the reading with an
-    /// error. Returns whether all could be read; if not, standard error has been told.
+    /// Reads the whole log and hands each line on, which may stop the reading with an error. Returns
+    /// whether all could be read; if not, standard error has been told.
     pub(super) fn read(
         &mut self,
         color: bool,
-        mut on_line: impl FnMut(&Line<'_>) -> Result<(), Failure>,
+        mut on: impl FnMut(Read<'_>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
         let (mut stream, mut buffer, lines) = match self.held.take() {
             Some(Held { stream, buffer, lines }) => (stream, buffer, lines),
@@ -207,57 +211,77 @@ impl Log {
                 }
             },
         };
-        let mut stopped = Ok(());
-        let mut each = |line: Line<'_>| {
-            if stopped.is_ok() {
-                stopped = on_line(&line);
-            }
-        };
-        lines.iter().for_each(|line| each(line.line()));
+        for line in &lines {
+            on(Read::Line(&line.line()))?;
+        }
+        let is_pipe = stream.size_bytes().is_none();
         let progress = progress(&stream);
-        let complete = loop {
+        let mut complete = true;
+        let mut is_over = false;
+        while !is_over {
+            let mut stopped = Ok(());
+            let mut each = |line: Line<'_>| {
+                if stopped.is_ok() {
+                    stopped = on(Read::Line(&line));
+                }
+            };
             match buffer.read_from(&mut stream, &mut each) {
-                Ok(0) => break true,
+                Ok(0) => is_over = true,
                 Ok(_) => progress.set_position(stream.consumed_bytes()),
                 Err(error) => {
-                    progress.finish_and_clear();
-                    say_error(&error.to_string(), color);
-                    break false;
+                    progress.suspend(|| say_error(&error.to_string(), color));
+                    complete = false;
+                    is_over = true;
                 }
             }
-        };
-        buffer.finish(&mut each);
+            if is_over {
+                buffer.finish(&mut each);
+            }
+            stopped?;
+            if is_pipe {
+                on(Read::Pause)?;
+            }
+        }
         progress.finish_and_clear();
-        stopped.map(|()| complete)
+        Ok(complete)
     }
 }
 
+/// What reading a log brings.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Read<'a> {
+    /// A line.
+    Line(&'a Line<'a>),
+    /// All that a pipe has brought so far has been handed on; more may take its time.
+    Pause,
+}
+
 /// The first lines of a stream, whose rest stays in the buffer. A fault shows when it is read on.
-fn head(stream: &mut Stream, buffer: &mut LineBuffer) -> Vec<OwnedLine> {
+/// Of a pipe no more are awaited than those that show the format.
+fn head(
+    stream: &mut Stream,
+    buffer: &mut LineBuffer,
+    fits: impl Fn(&[OwnedLine]) -> bool,
+) -> Vec<OwnedLine> {
+    let is_pipe = stream.size_bytes().is_none();
     let mut lines: Vec<OwnedLine> = Vec::new();
-    let mut bytes = 0;
-    let mut keep = |line: Line<'_>| {
-        let Line { bytes: text, cut, byte_offset, line_number } = line;
-        bytes += text.len();
-        lines.push(OwnedLine { bytes: text.to_vec(), cut, byte_offset, line_number });
-        (lines.len(), bytes)
-    };
-    let mut full = false;
-    while !full {
-        let mut each = |line: Line<'_>| {
-            let (count, bytes) = keep(line);
-            full = count >= LINES_MAX || bytes >= HEAD_BYTES_MAX;
+    let mut kept_bytes = 0;
+    loop {
+        let mut keep = |line: Line<'_>| {
+            let Line { bytes, cut, byte_offset, line_number } = line;
+            kept_bytes += bytes.len();
+            lines.push(OwnedLine { bytes: bytes.to_vec(), cut, byte_offset, line_number });
         };
-        match buffer.read_from(stream, &mut each) {
-            Ok(1..) => {}
-            // The end, or a fault: the last line is then kept too, for it may be the only one.
-            Ok(0) | Err(_) => {
-                buffer.finish(&mut each);
-                break;
-            }
+        let is_over = !matches!(buffer.read_from(stream, &mut keep), Ok(1..));
+        if is_over {
+            // The last line is kept too, for it may be the only one.
+            buffer.finish(&mut keep);
+        }
+        let full = lines.len() >= LINES_MAX || kept_bytes >= HEAD_BYTES_MAX;
+        if is_over || full || is_pipe && !lines.is_empty() && fits(&lines) {
+            return lines;
         }
     }
-    lines
 }
 
 /// How far the reading is, on a terminal; nothing elsewhere.

@@ -8,7 +8,7 @@ use gatelog_parsers::variable::Field;
 
 use super::arguments::Filter;
 use super::context::{Complaint, Context, Failure, write_error};
-use super::logs::{self, Log};
+use super::logs::{self, Log, Read};
 use crate::event::Event;
 use crate::event::route::Router;
 use crate::limits::OUTPUT_LINE_BYTES_MAX;
@@ -37,7 +37,10 @@ pub(super) fn run(
             }
             continue;
         };
-        let complete = log.read(color, |line| out.write(&mut reader, line).map(|_| ()))?;
+        let complete = log.read(color, |read| match read {
+            Read::Line(line) => out.write(&mut reader, line).map(|_| ()),
+            Read::Pause => out.flush(),
+        })?;
         logs.incomplete |= !complete;
     }
     out.finish()?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::arguments::ReportFormat;
 use super::context::{Context, Failure};
-use super::logs::{self, Logs};
+use super::logs::{self, Logs, Read};
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 use crate::reader::LineCounts;
@@ -58,8 +58,10 @@ fn count(context: &Context, logs: &mut Logs, ledger: &mut Ledger) -> Result<Line
         let Some(mut reader) = log.reader(context)? else { continue };
         // Another log's paths may stand in another column or escape.
         ledger.routes.forget_paths();
-        let complete = log.read(color, |line| {
-            reader.count(line, ledger, &context.router);
+        let complete = log.read(color, |read| {
+            if let Read::Line(line) = read {
+                reader.count(line, ledger, &context.router);
+            }
             Ok(())
         })?;
         logs.incomplete |= !complete;

@@ -326,11 +326,12 @@ pub struct Departed {
 }
 
 /// Makes DNs of what the log has: unescaped, and cut at a bound.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Dns {
     escape: Escape,
     cut: u64,
-    seed_hash: Option<Seed>,
+    /// Of one value always: the hash is part of the name that labels and reports show.
+    seed: Seed,
     last_issuers: Vec<Arc<[u8]>>,
 }
 
@@ -338,15 +339,14 @@ impl Dns {
     fn text(&mut self, dn: Option<&[u8]>) -> Arc<[u8]> {
         let Some(dn) = dn else { return Arc::from([]) };
         let dn = self.escape.undo(dn);
-        let bounded = match (dn.get(..DN_BYTES_MAX), &self.seed_hash) {
-            (Some(head), Some(seed)) if dn.len() > DN_BYTES_MAX => {
+        match dn.split_at_checked(DN_BYTES_MAX) {
+            Some((head, rest)) if !rest.is_empty() => {
                 self.cut += 1;
-                let rest = seed.hash(dn.get(DN_BYTES_MAX..).unwrap_or_default());
-                std::borrow::Cow::Owned([head, format!("...{rest:016x}").as_bytes()].concat())
+                let hash = self.seed.hash(rest);
+                Arc::from([head, format!("...{hash:016x}").as_bytes()].concat())
             }
-            _ => dn,
-        };
-        Arc::from(&*bounded)
+            _ => Arc::from(&*dn),
+        }
     }
 
     /// Certificates of few issuers come in turns; a short memory shares nearly all of the names.
@@ -383,7 +383,12 @@ impl Certificates {
             verified: Table::new(VERIFIED_CERTIFICATES),
             claimed: Table::new(CLAIMED_CERTIFICATES),
             departed: HashMap::default(),
-            dns: Dns { seed_hash: Some(seed.clone()), ..Dns::default() },
+            dns: Dns {
+                escape: Escape::default(),
+                cut: 0,
+                seed: Seed::new(0),
+                last_issuers: Vec::new(),
+            },
             seed,
         }
     }

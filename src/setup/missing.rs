@@ -1,7 +1,6 @@
-//! Which variables a format lacks, what each would add, and the format to paste.
+//! Which variables a format lacks, and what each would add.
 
 use gatelog_parsers::line::LineParser;
-use gatelog_parsers::recognise::MTLS_EXTENDED;
 use gatelog_parsers::variable::Field;
 
 /// A variable that the log does not have.
@@ -63,15 +62,10 @@ pub fn needed_names(parser: &LineParser) -> String {
     names.join(" and ")
 }
 
-/// The `log_format` to paste: the extended one, in parts as nginx takes them.
-pub fn paste() -> &'static str {
-    MTLS_EXTENDED
-}
-
 #[cfg(test)]
 mod tests {
     use gatelog_parsers::log_format::LogFormat;
-    use gatelog_parsers::recognise::{COMBINED, MTLS};
+    use gatelog_parsers::recognise::{COMBINED, MTLS, MTLS_EXTENDED};
 
     use super::*;
 

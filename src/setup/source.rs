@@ -259,6 +259,11 @@ impl SourceSetup {
         Reader::new(format.parser.clone(), judge, self.range)
     }
 
+    /// nginx's configuration that speaks of it.
+    pub fn conf(&self) -> Option<&NginxConf> {
+        self.conf.as_deref()
+    }
+
     /// What to say when its format gives no verdicts.
     fn no_verdicts(&self) -> Option<String> {
         let format = self.format.as_ref()?;

@@ -118,11 +118,13 @@ fn without_the_needed_fields_there_are_no_verdicts() {
     ] {
         assert!(ended.out.contains(expected), "no {expected} in {}", ended.out);
     }
-    let report = said(directory.path(), &["report", "access.log"]);
-    assert_eq!((report.code, report.out.as_str()), (2, ""));
-    let refusal = "error: access.log: log_format `combined` has no $ssl_client_verify";
-    assert!(report.err.starts_with(refusal), "{}", report.err);
-    assert!(report.err.contains("\nlog_format mtls '$remote_addr"), "{}", report.err);
+    for command in ["report", "run"] {
+        let refused = said(directory.path(), &[command, "access.log", "--from", "beginning"]);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{command}");
+        let refusal = "error: access.log: log_format `combined` has no $ssl_client_verify";
+        assert!(refused.err.starts_with(refusal), "{command}: {}", refused.err);
+        assert!(refused.err.contains("\nlog_format mtls '$remote_addr"), "{}", refused.err);
+    }
     assert_eq!(said(directory.path(), &["parse", "access.log"]).code, 0);
 }
 
