@@ -11,7 +11,7 @@ export CARGO
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A recipe's steps are in order also under make -j.
 .NOTPARALLEL:
-.PHONY: all build release check test demo bench fuzz fmt clippy doc install-tools clean help \
+.PHONY: all build release check test demo fuzz fmt clippy doc install-tools clean help \
 	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
 
 all: build
@@ -32,9 +32,6 @@ test: install-tools fmt-check clippy doc cargo-test parsers-pure scripts-check #
 
 demo: ## nginx, good and bad clients, and gatelog beside them
 	@scripts/demo.sh
-
-bench: build-tools ## benchmarks
-	$(CARGO) bench --workspace --locked
 
 fuzz: build-tools ## the fuzz targets, for a minute each
 	@scripts/fuzz-short.sh 60s
