@@ -63,7 +63,7 @@ families! {
          days. Renew before; subtract time() for what is left.";
     LINES: Counter "log_lines_total" ["source", "outcome"]
         "Lines read. Unparsed ones fit no log_format or tell no verdict and are counted nowhere \
-         else: gatelog parse shows where they do not fit.";
+         else: gatelog check shows where they do not fit.";
     BYTES: Counter "log_bytes_total" ["source"]
         "Bytes read from the files of a source.";
     UNREAD_BYTES: Gauge "log_unread_bytes" ["source"]
