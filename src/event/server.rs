@@ -136,15 +136,17 @@ impl Servers {
         Servers { source_name, declared, read, found, by_key, key }
     }
 
-    /// The server of a line that logs this `$server_name` and `$server_port`.
+    /// The server of a line that logs this `$server_name` and `$server_port`; `None` for what is not
+    /// logged, an empty name for a server without one.
     pub fn resolve(&mut self, server_name: Option<&[u8]>, server_port: Option<&[u8]>) -> &Server {
         self.key.clear();
+        self.key.push(server_name.is_some().into());
         self.key.extend_from_slice(server_name.unwrap_or_default());
         self.key.push(0);
         self.key.extend_from_slice(server_port.unwrap_or_default());
         let index = match self.by_key.get(&self.key) {
             Some(index) => *index,
-            None => self.add(server_name.unwrap_or_default(), server_port),
+            None => self.add(server_name, server_port),
         };
         self.found.get(index).unwrap_or(&OTHER)
     }
@@ -154,21 +156,21 @@ impl Servers {
         &self.found
     }
 
-    fn add(&mut self, name: &[u8], port: Option<&[u8]>) -> usize {
+    fn add(&mut self, logged_name: Option<&[u8]>, port: Option<&[u8]>) -> usize {
         if self.found.len() >= SERVER_NAMES_MAX {
             return usize::MAX;
         }
         let port = port.and_then(|text| std::str::from_utf8(text).ok());
-        let fitting = self.fitting(name, port.and_then(|port| port.parse().ok()));
+        let fitting = self.fitting(logged_name, port.and_then(|port| port.parse().ok()));
         let tied = match fitting.as_slice() {
             [only] if !only.name.is_empty() && only.name != "_" => Some(only.name.as_str()),
             _ => None,
         };
-        let name = match (name, tied, port) {
+        let name = match (logged_name.unwrap_or_default(), tied, port) {
             (b"" | b"_", Some(tied), _) => escape_text(tied.as_bytes()).into_owned(),
             (b"" | b"_", None, Some(port)) => format!("{}:{port}", self.source_name),
             (b"" | b"_", None, None) => self.source_name.clone(),
-            _ => escape_text(name).into_owned(),
+            (name, _, _) => escape_text(name).into_owned(),
         };
         let mut gates = fitting.into_iter().map(|facts| facts.gate.clone());
         let read = gates.next().map(|first| gates.fold(first, Gate::or)).unwrap_or_default();
@@ -179,14 +181,14 @@ impl Servers {
         self.found.len() - 1
     }
 
-    /// The servers of nginx.conf that a line of this name and port can come from.
-    fn fitting(&self, name: &[u8], port: Option<u16>) -> Vec<&ServerFacts> {
+    /// The servers of nginx.conf that a line of this name and port can come from. A name that is not
+    /// logged, or that no server has and that names none, leaves the port to tell.
+    fn fitting(&self, name: Option<&[u8]>, port: Option<u16>) -> Vec<&ServerFacts> {
         let has_port = |facts: &&ServerFacts| port.is_none_or(|port| facts.ports.contains(&port));
-        let has_name = |facts: &&ServerFacts| match name {
-            b"" => port.is_none() || facts.name.is_empty(),
-            _ => facts.name.as_bytes() == name,
-        };
-        self.read.iter().filter(has_port).filter(has_name).collect()
+        let at_port = self.read.iter().filter(has_port);
+        let Some(name) = name else { return at_port.collect() };
+        let named: Vec<_> = at_port.clone().filter(|facts| facts.name.as_bytes() == name).collect();
+        if named.is_empty() && matches!(name, b"" | b"_") { at_port.collect() } else { named }
     }
 }
 
@@ -256,6 +258,29 @@ mod tests {
         let mut servers = Servers::new("edge".to_owned(), declared, read[..1].to_vec());
         let server = servers.resolve(None, None);
         assert_eq!((server.name.as_str(), server.gate.verify_client), ("a.example", Some(Off)));
+    }
+
+    #[test]
+    fn without_a_logged_name_the_port_tells() {
+        use SslVerifyClient::{Off, On, Optional};
+        let read = vec![
+            facts("a.example", &[443], On),
+            facts("b.example", &[444], Off),
+            facts("c.example", &[445], On),
+            facts("d.example", &[445], Optional),
+        ];
+        let mut servers = Servers::new("edge".to_owned(), Vec::new(), read);
+        let mut check = |name: Option<&str>, port: &str, shown: &str, expected| {
+            let server = servers.resolve(name.map(str::as_bytes), Some(port.as_bytes()));
+            assert_eq!((server.name.as_str(), server.gate.verify_client), (shown, expected));
+        };
+        check(None, "443", "a.example", Some(On));
+        check(None, "444", "b.example", Some(Off));
+        check(None, "445", "edge:445", None);
+        check(None, "446", "edge:446", None);
+        check(Some(""), "443", "a.example", Some(On));
+        check(Some("_"), "444", "b.example", Some(Off));
+        check(Some("b.example"), "443", "b.example", None);
     }
 
     #[test]
