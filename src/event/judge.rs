@@ -120,13 +120,11 @@ impl Judge {
         let verify = verify_result::parse(verify).ok_or(Field::SslClientVerify)?;
         let status = record.value(Field::Status).and_then(number).ok_or(Field::Status)?;
         let time = self.time.of(record);
-        let target = self.target(record);
-        let server =
-            self.servers.resolve(record.value(Field::ServerName), record.value(Field::ServerPort));
-        let path = match target {
-            Target::Path(path) => path,
-            _ => b"",
-        };
+        let requested = requested(record);
+        let path = requested.path();
+        let name = self.route_variable.and_then(|index| record.variable(index));
+        let target = name.map_or(requested, Target::Named);
+        let server = self.servers.resolve(server_name(record), record.value(Field::ServerPort));
         let upstream_addr = record.value(Field::UpstreamAddr);
         let upstream = match (record.logged(Field::UpstreamAddr), upstream_addr) {
             (_, Some(addr)) if !server.gate.is_refused_upstream(addr) => Upstream::Contacted,
@@ -164,23 +162,38 @@ impl Judge {
     pub fn time(&mut self, record: &Record<'_>) -> Option<UnixMillis> {
         self.time.of(record)
     }
+}
 
-    fn target<'a>(&self, record: &Record<'a>) -> Target<'a> {
-        if let Some(name) = self.route_variable.and_then(|index| record.variable(index)) {
-            return Target::Named(name);
-        }
-        let logged = [Field::Request, Field::RequestUri, Field::Uri];
-        let Some(field) = logged.into_iter().find(|field| record.logged(*field).is_some()) else {
-            return Target::NotLogged;
-        };
-        let value = record.value(field);
-        let target = if field == Field::Request { value.and_then(route::target) } else { value };
-        match target.map(|target| (target, memchr::memchr(b'?', target))) {
-            None => Target::Malformed,
-            Some((target, None)) => Target::Path(target),
-            Some((target, Some(query))) => Target::Path(target.get(..query).unwrap_or(target)),
+impl<'a> Target<'a> {
+    /// The path that gates and public routes are about: from its `/`, also of an absolute URI.
+    fn path(self) -> &'a [u8] {
+        match self {
+            Target::Path(path) if path.starts_with(b"/") => path,
+            Target::Path(uri) => route::path(uri).unwrap_or_default(),
+            Target::Named(_) | Target::Malformed | Target::NotLogged => b"",
         }
     }
+}
+
+/// What was asked for, whatever names its route.
+fn requested<'a>(record: &Record<'a>) -> Target<'a> {
+    let logged = [Field::Request, Field::RequestUri, Field::Uri];
+    let Some(field) = logged.into_iter().find(|field| record.logged(*field).is_some()) else {
+        return Target::NotLogged;
+    };
+    let value = record.value(field);
+    let target = if field == Field::Request { value.and_then(route::target) } else { value };
+    match target.map(|target| (target, memchr::memchr(b'?', target))) {
+        None => Target::Malformed,
+        Some((target, None)) => Target::Path(target),
+        Some((target, Some(query))) => Target::Path(target.get(..query).unwrap_or(target)),
+    }
+}
+
+/// `$server_name`: `None` when it is not logged, empty when the server has none.
+fn server_name<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    record.logged(Field::ServerName)?;
+    Some(record.value(Field::ServerName).unwrap_or_default())
 }
 
 fn certificate<'a>(verify: VerifyResult<'_>, record: &Record<'a>) -> Option<Certificate<'a>> {
@@ -274,6 +287,45 @@ mod tests {
             0,
             "1795348277777 gate.internal Path([47, 110, 111, 110, 101]) missing no_certificate - - Some(true)",
         );
+    }
+
+    /// Whether a request without a certificate, answered 404 by nginx, was refused by a gate for
+    /// `/admin`, or meant for a public route.
+    #[test]
+    fn gates_and_public_routes_are_about_the_path() {
+        use crate::event::route_pattern::RoutePattern;
+        use crate::event::server::{Gate, Refusal, ServerFacts};
+
+        let format =
+            LogFormat::parse(b"$status $ssl_client_verify \"$request\" $route \"$upstream_addr\"");
+        let parser = LineParser::new(&format.unwrap());
+        let location = Some("/admin".to_owned());
+        let refusal = Refusal { status: 404, on_missing: true, on_failed: true, location };
+        let gate = Gate { refusals: vec![refusal], ..Gate::default() };
+        let read = vec![ServerFacts { gate, ..ServerFacts::default() }];
+        let public = [RoutePattern::parse("/admin/health").unwrap()];
+        let check = |variable: Option<&str>, request: &str, expected: &str| {
+            let servers = Servers::new("edge".to_owned(), Vec::new(), read.clone());
+            let settings = JudgeSettings {
+                route_variable: variable.map(str::to_owned),
+                public: Patterns::new(&public).unwrap(),
+                ..JudgeSettings::default()
+            };
+            let mut judge = Judge::new(&parser, servers, settings);
+            let line = format!("404 NONE \"{request}\" admin \"-\"");
+            let mut spans = Spans::default();
+            let record = parser.parse(line.as_bytes(), &mut spans).unwrap();
+            let verdict = judge.judge(&record).unwrap().verdict;
+            assert_eq!(verdict.as_str(), expected, "{request}, route {variable:?}");
+        };
+        for variable in [None, Some("route")] {
+            check(variable, "GET /admin/1?x=/health HTTP/1.1", "missing");
+            check(variable, "GET /x HTTP/1.1", "anonymous");
+            check(variable, "GET http://h.example/admin/1 HTTP/1.1", "missing");
+            check(variable, "GET /admin/health HTTP/1.1", "anonymous");
+            check(variable, "GET http://h.example/admin/health?x HTTP/1.1", "anonymous");
+            check(variable, "GET /admin /1", "anonymous");
+        }
     }
 
     #[test]
