@@ -128,14 +128,29 @@ impl CertificateUse {
         seen.count()
     }
 
-    fn new(certificate: &Certificate<'_>, dns: &mut Dns) -> CertificateUse {
-        let utf8 = |text: &[u8]| time_stamp::parse_certificate_time(text);
-        CertificateUse {
-            subject_dn: dns.text(certificate.subject_dn),
-            issuer_dn: dns.issuer(certificate.issuer_dn),
-            not_after_seconds: certificate.not_after.and_then(utf8),
-            ..CertificateUse::empty()
+    /// Takes in what is not known yet: another source may log less, or first. Returns by how many
+    /// bytes the entry grew.
+    fn complete(
+        &mut self,
+        certificate: &Certificate<'_>,
+        key: &CertificateKey,
+        dns: &mut Dns,
+    ) -> usize {
+        let mut grown = 0;
+        if self.subject_dn.is_empty() && certificate.subject_dn.is_some() {
+            self.subject_dn = dns.text(certificate.subject_dn);
+            grown += self.subject_dn.len();
         }
+        if self.issuer_dn.is_empty() && certificate.issuer_dn.is_some() {
+            self.issuer_dn = dns.issuer(certificate.issuer_dn);
+            grown += self.issuer_dn.len();
+        }
+        // Without a fingerprint a renewal goes on under the same key, and ends later.
+        if !key.is_fingerprint || self.not_after_seconds.is_none() {
+            let not_after = certificate.not_after.and_then(time_stamp::parse_certificate_time);
+            self.not_after_seconds = self.not_after_seconds.max(not_after);
+        }
+        grown
     }
 
     fn empty() -> CertificateUse {
@@ -370,8 +385,8 @@ const SHARED_ISSUERS_MAX: usize = 16;
 #[derive(Debug)]
 pub struct Certificates {
     seed: Seed,
-    verified: Table<CertificateKey, CertificateUse>,
-    claimed: Table<CertificateKey, CertificateUse>,
+    verified: Entries,
+    claimed: Entries,
     departed: HashMap<Arc<[u8]>, Departed, RandomState>,
     dns: Dns,
 }
@@ -404,34 +419,25 @@ impl Certificates {
         let certificate = event.certificate?;
         let key = CertificateKey::of(&certificate, &self.seed)?;
         let proven = certificate.proven;
-        let change = |entry: &mut CertificateUse| ((), entry.record(event, route, proven, address));
-        if self.verified.change(&key, change).is_none() {
+        let Certificates { verified, claimed, dns, .. } = self;
+        dns.escape = event.escape;
+        let mut change = |entry: &mut CertificateUse| {
+            let grown = entry.complete(&certificate, &key, dns);
+            ((), grown + entry.record(event, route, proven, address))
+        };
+        if verified.change(&key, &mut change).is_none() {
             if proven {
-                self.prove(&key);
-            } else if self.claimed.change(&key, change).is_some() {
-                self.evict(limits);
-                return Some(key);
+                prove(&key, claimed, verified);
             }
-            let table = if proven { &mut self.verified } else { &mut self.claimed };
-            if table.peek(&key).is_none() {
-                self.dns.escape = event.escape;
-                let entry = CertificateUse::new(&certificate, &mut self.dns);
-                let owned = entry.owned_bytes();
-                table.add(key, entry, owned);
+            let table = if proven { verified } else { claimed };
+            if table.change(&key, &mut change).is_none() {
+                table.add(key, CertificateUse::empty(), 0);
+                table.change(&key, change);
             }
-            table.change(&key, change);
-            limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
         }
+        limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
         self.evict(limits);
         Some(key)
-    }
-
-    /// Moves a certificate that has just verified to the known ones.
-    fn prove(&mut self, key: &CertificateKey) {
-        if let Some(entry) = self.claimed.remove(key, CertificateUse::owned_bytes) {
-            let owned = entry.owned_bytes();
-            self.verified.add(*key, entry, owned);
-        }
     }
 
     fn evict(&mut self, limits: &mut LimitHits) {
@@ -452,7 +458,7 @@ impl Certificates {
         for (key, theirs) in other.claimed.iter().rev().chain(other.verified.iter().rev()) {
             let change = |mine: &mut CertificateUse| ((), mine.merge(theirs, routes));
             if theirs.is_proven() {
-                self.prove(key);
+                prove(key, &mut self.claimed, &mut self.verified);
             }
             if self.verified.change(key, change).is_none()
                 && self.claimed.change(key, change).is_none()
@@ -488,6 +494,16 @@ impl Certificates {
     /// What has left the tables, by issuer.
     pub fn departed(&self) -> impl Iterator<Item = (&[u8], &Departed)> {
         self.departed.iter().map(|(issuer, departed)| (&**issuer, departed))
+    }
+}
+
+type Entries = Table<CertificateKey, CertificateUse>;
+
+/// Moves a certificate that has just verified to the known ones.
+fn prove(key: &CertificateKey, claimed: &mut Entries, verified: &mut Entries) {
+    if let Some(entry) = claimed.remove(key, CertificateUse::owned_bytes) {
+        let owned = entry.owned_bytes();
+        verified.add(*key, entry, owned);
     }
 }
 
