@@ -193,6 +193,25 @@ impl Log {
 }
 
 #[test]
+fn a_log_without_fingerprint_and_cipher_tells_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("names.log");
+    let line = |minute, year| {
+        format!(
+            "[22/Nov/2026:10:0{minute}:00 +0000] 200 SUCCESS \"CN=a\" \"Nov 22 11:51:15 {year} GMT\" TLSv1.3\n"
+        )
+    };
+    std::fs::write(&path, line(0, 2026) + &line(1, 2027)).unwrap();
+    let format = "[$time_local] $status $ssl_client_verify \"$ssl_client_s_dn\" \"$ssl_client_v_end\" $ssl_protocol";
+    let report = json(&["--log-format", format, path.to_str().unwrap()]);
+    assert_eq!(counts(&report["tls_protocols"]), BTreeMap::from([("TLSv1.3".to_owned(), 2)]));
+    assert!(counts(&report["tls_ciphers"]).is_empty());
+    let certificates = report["fingerprints"].as_array().unwrap();
+    assert_eq!(certificates.len(), 1, "renewed under the same name");
+    assert_eq!(certificates[0]["not_after"], "2027-11-22T11:51:15Z");
+}
+
+#[test]
 fn a_clean_day_is_three_lines() {
     let mut log = Log::new();
     for minute in 10..50 {

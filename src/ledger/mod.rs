@@ -45,7 +45,7 @@ pub struct Ledger {
     pub certificates: Certificates,
     /// Requests by address.
     pub addresses: Table<Box<[u8]>, AddressUse>,
-    /// Requests by server, TLS version and cipher.
+    /// Requests by server, TLS version and cipher, of which one may be empty: it is not logged.
     pub tls: TlsCounts,
     /// Requests and failures over time.
     pub timeline: Timeline,
@@ -126,7 +126,12 @@ impl Ledger {
     }
 
     fn record_tls(&mut self, event: &Event<'_>) {
-        let (Some(protocol), Some(cipher)) = (event.tls_protocol, event.tls_cipher) else { return };
+        if event.tls_protocol.is_none() && event.tls_cipher.is_none() {
+            return;
+        }
+        // Either may be missing from the log: it is then empty.
+        let protocol = event.tls_protocol.unwrap_or_default();
+        let cipher = event.tls_cipher.unwrap_or_default();
         count_tls(&mut self.tls, event.server.as_bytes(), protocol, cipher, 1, &mut self.limits);
     }
 

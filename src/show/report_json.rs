@@ -182,6 +182,9 @@ fn tls(summary: &Summary<'_>) -> (Counts, Counts) {
             *ciphers.entry(text(cipher)).or_default() += count;
         }
     }
+    // One of them may not be logged.
+    protocols.remove("");
+    ciphers.remove("");
     (protocols, ciphers)
 }
 
