@@ -57,7 +57,7 @@ families! {
          with a bad certificate.";
     DENIED_FINGERPRINTS: Gauge "denied_fingerprint_requests" ["fingerprint", "subject_dn", "identity"]
         "Refused requests of the last hour for the 100 certificates refused most. identity \
-         verified: known here, its owner is locked out; claimed: a name that nothing proves.";
+         verified: known here, its owner is refused; claimed: a name that nothing proves.";
     NOT_AFTER: Gauge "client_certificate_not_after_timestamp_seconds" ["fingerprint", "subject_dn"]
         "When a certificate ends, for the 100 that end soonest of those verified here within 30 \
          days. Renew before; subtract time() for what is left.";

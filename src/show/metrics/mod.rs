@@ -106,6 +106,10 @@ impl Collector for SnapshotCollector {
     }
 }
 
+/// The reasons of requests that verified and were refused; the others are of failures. Two make
+/// series that start at 0 with each route, a hundred would be too many.
+const FORBIDDEN_REASONS: [Reason; 2] = [Reason::Policy, Reason::PolicyOrApplication];
+
 fn route_families(snapshot: &Snapshot) -> [Series; 3] {
     let mut requests = family::REQUESTS.series();
     let mut failures = family::VERIFY_FAILURES.series();
@@ -115,12 +119,12 @@ fn route_families(snapshot: &Snapshot) -> [Series; 3] {
         for (verdict, count) in route.verdicts.iter() {
             requests.add([server, name, verdict.as_str()], float(count));
         }
-        for (reason, count) in route.reasons.iter() {
-            let series = match reason {
-                Reason::Policy | Reason::PolicyOrApplication => &mut forbidden,
-                _ => &mut failures,
-            };
-            series.add([server, name, reason.as_str()], float(count));
+        for reason in FORBIDDEN_REASONS {
+            forbidden.add([server, name, reason.as_str()], float(route.reasons.of(reason)));
+        }
+        let of_failures = route.reasons.iter().filter(|(r, _)| !FORBIDDEN_REASONS.contains(r));
+        for (reason, count) in of_failures {
+            failures.add([server, name, reason.as_str()], float(count));
         }
     }
     [requests, failures, forbidden]

@@ -94,7 +94,7 @@ impl Scene {
 }
 
 #[test]
-fn families_are_those_of_the_contract() {
+fn families_have_names_of_their_own() {
     let names: Vec<_> = family::ALL.iter().map(|family| family.name).collect();
     let mut unique = names.clone();
     unique.sort_unstable();
@@ -130,6 +130,13 @@ fn known_label_sets_start_at_zero() {
             "server=\"s\",outcome=\"failed\" 0",
             "server=\"s\",outcome=\"other\" 0",
             "server=\"s\",outcome=\"verified\" 1"
+        ]
+    );
+    assert_eq!(
+        scene.series("forbidden_requests_total", START),
+        [
+            "server=\"s\",route=\"/\",reason=\"policy\" 0",
+            "server=\"s\",route=\"/\",reason=\"policy_or_application\" 0"
         ]
     );
     assert_eq!(scene.series("log_last_event_timestamp_seconds", START).len(), 1);
