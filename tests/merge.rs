@@ -41,7 +41,8 @@ fn shown(ledger: &Ledger) -> String {
     let lines = LineCounts::default();
     let json = serde_json::to_string(&ReportJson::new(&summary, lines, None)).unwrap();
     let terminal = Terminal { columns: 100, color: false, utf8: true };
-    let text = ReportText { summary: &summary, lines, logs: "x.log" }.render(&terminal);
+    let text =
+        ReportText { summary: &summary, lines, logs: "x.log", has_conf: false }.render(&terminal);
     let mut refused = ledger.refused.top(0, 1000);
     refused.sort_unstable();
     format!("{json}\n{text}\n{refused:?}")

@@ -41,8 +41,11 @@ pub(super) fn run(
             out.write_all(b"\n")?;
         }
         ReportFormat::Text => {
-            let logs = arguments.iter().map(|name| shell_word(name)).collect::<Vec<_>>().join(" ");
-            let report = ReportText { summary: &summary, lines, logs: &logs };
+            let words: Vec<_> = arguments.iter().map(|name| shell_word(name)).collect();
+            let words = words.join(" ");
+            let has_conf =
+                logs.list.iter().any(|log| context.conf_for(log.path.as_deref()).is_some());
+            let report = ReportText { summary: &summary, lines, logs: &words, has_conf };
             out.write_all(report.render(&terminal(context)).as_bytes())?;
         }
     }

@@ -9,16 +9,15 @@ use hashbrown::HashMap;
 
 use super::counts::{ReasonCounts, Seen, VerdictCounts};
 use super::distinct::{Distinct, Seed};
+use super::gates::Gates;
 use super::limit_hits::{Limit, LimitHits};
-use super::routes::RouteId;
+use super::routes::{RouteId, RouteMap, ServerId};
 use super::table::Table;
-use super::timeline::Timeline;
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event};
 use crate::limits::{
-    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, REFUSAL_BUCKETS_MAX,
-    VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
+    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
 };
 
 /// What tells certificates apart: the SHA-1 of the certificate; without one in the log a keyed hash
@@ -91,12 +90,8 @@ pub struct CertificateUse {
     pub proven: Seen,
     /// When it was let in.
     pub let_in: Seen,
-    /// When it was rejected.
-    pub rejected: Seen,
-    /// The reason of its latest failure or refusal.
-    pub last_reason: Option<(Option<UnixMillis>, Reason)>,
-    /// Its rejections over time.
-    pub rejections: Timeline,
+    /// What it met at each server.
+    pub gates: Gates,
     /// How many addresses it came from.
     pub addresses: Distinct,
     /// The address that it came from first.
@@ -163,9 +158,7 @@ impl CertificateUse {
             seen: Seen::default(),
             proven: Seen::default(),
             let_in: Seen::default(),
-            rejected: Seen::default(),
-            last_reason: None,
-            rejections: Timeline::new(REFUSAL_BUCKETS_MAX),
+            gates: Gates::default(),
             addresses: Distinct::default(),
             first_address: None,
             routes_let_in: RouteSet::default(),
@@ -173,19 +166,20 @@ impl CertificateUse {
         }
     }
 
-    /// Counts an event and returns by how many bytes the entry grew.
+    /// Counts an event and returns by how many bytes the entry grew, or shrank.
     fn record(
         &mut self,
         event: &Event<'_>,
-        route: RouteId,
+        (route, server): (RouteId, ServerId),
         proven: bool,
         address: Option<u64>,
-    ) -> usize {
+    ) -> isize {
         self.verdicts.add(event.verdict);
         self.seen.add(event.time);
         let mut grown = address.map_or(0, |hash| self.addresses.insert(hash));
+        let mut moved = 0;
         if let Some(addr) = event.remote_addr {
-            grown += self.take_first_address(event.time, addr);
+            moved += self.take_first_address(event.time, addr);
         }
         if proven {
             self.proven.add(event.time);
@@ -199,16 +193,12 @@ impl CertificateUse {
         }
         if let Some(reason) = event.reason {
             grown += self.reasons.add(reason, 1);
-            self.last_reason = self.last_reason.max(Some((event.time, reason)));
         }
-        if event.verdict == Verdict::Rejected {
-            self.rejected.add(event.time);
-            grown += event.time.map_or(0, |time| self.rejections.add(time, true));
-        }
-        grown
+        moved += self.gates.record(event, server);
+        grown.cast_signed() + moved
     }
 
-    fn take_first_address(&mut self, time: Option<UnixMillis>, addr: &[u8]) -> usize {
+    fn take_first_address(&mut self, time: Option<UnixMillis>, addr: &[u8]) -> isize {
         if self
             .first_address
             .as_ref()
@@ -219,11 +209,12 @@ impl CertificateUse {
         let before = self.first_address.as_ref().map_or(0, |(_, known)| known.len());
         let addr = addr.get(..WORD_BYTES_MAX).unwrap_or(addr);
         self.first_address = Some((time, addr.into()));
-        addr.len().saturating_sub(before)
+        addr.len().cast_signed() - before.cast_signed()
     }
 
-    /// Adds all of `other`, whose routes are numbered by `routes` here.
-    fn merge(&mut self, other: &CertificateUse, routes: &[RouteId]) -> usize {
+    /// Adds all of `other`, whose routes are numbered by `map` here; returns as `record` does.
+    fn merge(&mut self, other: &CertificateUse, map: &RouteMap) -> isize {
+        let before = self.owned_bytes();
         if self.subject_dn.is_empty() {
             self.subject_dn = Arc::clone(&other.subject_dn);
         }
@@ -236,31 +227,29 @@ impl CertificateUse {
             (&mut self.seen, &other.seen),
             (&mut self.proven, &other.proven),
             (&mut self.let_in, &other.let_in),
-            (&mut self.rejected, &other.rejected),
         ] {
             mine.merge(theirs);
         }
-        self.last_reason = self.last_reason.max(other.last_reason);
-        self.rejections.merge(&other.rejections);
-        let mut grown = self.reasons.merge(&other.reasons);
-        grown += self.addresses.merge(&other.addresses);
+        self.gates.merge_as(&other.gates, map);
+        self.reasons.merge(&other.reasons);
+        self.addresses.merge(&other.addresses);
         if let Some((time, addr)) = &other.first_address {
-            grown += self.take_first_address(*time, addr);
+            self.take_first_address(*time, addr);
         }
-        grown += self.routes_let_in.merge_as(&other.routes_let_in, routes);
-        grown + self.routes_refused.merge_as(&other.routes_refused, routes)
+        self.routes_let_in.merge_as(&other.routes_let_in, &map.routes);
+        self.routes_refused.merge_as(&other.routes_refused, &map.routes);
+        self.owned_bytes().cast_signed() - before.cast_signed()
     }
 
     fn owned_bytes(&self) -> usize {
         // DNs are shared, so each of its holders is charged for them: too much rather than too little.
         let address = self.first_address.as_ref().map_or(0, |(_, addr)| addr.len());
-        let buckets = std::mem::size_of_val(self.rejections.buckets());
         let sets = self.routes_let_in.bytes() + self.routes_refused.bytes();
         let reasons = self.reasons.iter().count() * size_of::<(Reason, u64)>();
         self.subject_dn.len()
             + self.issuer_dn.len()
             + address
-            + buckets
+            + self.gates.owned_bytes()
             + sets
             + reasons
             + self.addresses.owned_bytes()
@@ -412,7 +401,7 @@ impl Certificates {
     pub fn record(
         &mut self,
         event: &Event<'_>,
-        route: RouteId,
+        place: (RouteId, ServerId),
         address: Option<u64>,
         limits: &mut LimitHits,
     ) -> Option<CertificateKey> {
@@ -423,7 +412,7 @@ impl Certificates {
         dns.escape = event.escape;
         let mut change = |entry: &mut CertificateUse| {
             let grown = entry.complete(&certificate, &key, dns);
-            ((), grown + entry.record(event, route, proven, address))
+            ((), grown.cast_signed() + entry.record(event, place, proven, address))
         };
         if verified.change(&key, &mut change).is_none() {
             if proven {
@@ -452,11 +441,11 @@ impl Certificates {
         }
     }
 
-    /// Adds all of `other`, whose routes are numbered by `routes` here.
-    pub fn merge(&mut self, other: &Certificates, routes: &[RouteId], limits: &mut LimitHits) {
+    /// Adds all of `other`, whose routes are numbered by `map` here.
+    pub fn merge(&mut self, other: &Certificates, map: &RouteMap, limits: &mut LimitHits) {
         // The least recently seen first, so that the order of leaving is kept.
         for (key, theirs) in other.claimed.iter().rev().chain(other.verified.iter().rev()) {
-            let change = |mine: &mut CertificateUse| ((), mine.merge(theirs, routes));
+            let change = |mine: &mut CertificateUse| ((), mine.merge(theirs, map));
             if theirs.is_proven() {
                 prove(key, &mut self.claimed, &mut self.verified);
             }
@@ -464,7 +453,7 @@ impl Certificates {
                 && self.claimed.change(key, change).is_none()
             {
                 let mut entry = CertificateUse::empty();
-                entry.merge(theirs, routes);
+                entry.merge(theirs, map);
                 let owned = entry.owned_bytes();
                 let proven = theirs.is_proven();
                 let table = if proven { &mut self.verified } else { &mut self.claimed };

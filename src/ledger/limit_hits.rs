@@ -1,7 +1,7 @@
 //! How often each bound was hit.
 
 macro_rules! limits {
-    ($($(#[$doc:meta])* $limit:ident $name:literal,)*) => {
+    ($($(#[$doc:meta])* $limit:ident $name:literal $shown:literal,)*) => {
         /// A bound that lines can hit.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -15,37 +15,42 @@ macro_rules! limits {
             pub fn as_str(self) -> &'static str {
                 match self { $(Limit::$limit => $name,)* }
             }
+
+            /// What the hits are, for people.
+            pub fn shown(self) -> &'static str {
+                match self { $(Limit::$limit => $shown,)* }
+            }
         }
     };
 }
 
 limits! {
     /// A line was cut.
-    LineBytes "line_bytes",
+    LineBytes "line_bytes" "lines cut",
     /// A line of `parse` would have been too long and was cut.
-    OutputBytes "output_bytes",
+    OutputBytes "output_bytes" "output lines cut",
     /// A new route was counted as `other`: there are as many as there may be.
-    Routes "routes",
+    Routes "routes" "requests on further routes",
     /// A new route was counted as `other`: refused requests had made their share.
-    RoutesOfRefused "routes_of_refused",
+    RoutesOfRefused "routes_of_refused" "refused requests on further routes",
     /// A route was cut.
-    RouteBytes "route_bytes",
+    RouteBytes "route_bytes" "routes cut",
     /// An upstream was counted as `other`.
-    Upstreams "upstreams",
+    Upstreams "upstreams" "requests to further upstreams",
     /// A TLS version and cipher were counted as `other`.
-    TlsCiphers "tls_ciphers",
+    TlsCiphers "tls_ciphers" "requests with further ciphers",
     /// A certificate that verified left its table.
-    VerifiedCertificates "verified_certificates",
+    VerifiedCertificates "verified_certificates" "known certificates forgotten",
     /// A certificate that never verified left its table.
-    ClaimedCertificates "claimed_certificates",
+    ClaimedCertificates "claimed_certificates" "claimed certificates forgotten",
     /// An address left its table.
-    Addresses "addresses",
+    Addresses "addresses" "addresses forgotten",
     /// A DN was cut and its rest replaced by a hash.
-    DnBytes "dn_bytes",
+    DnBytes "dn_bytes" "long names cut",
     /// An issuer was counted as `other`.
-    Issuers "issuers",
+    Issuers "issuers" "certificates of further issuers",
     /// A refused certificate was not counted in the last hour's list.
-    RefusedCertificates "refused_certificates",
+    RefusedCertificates "refused_certificates" "refusals not listed",
 }
 
 /// Counts of all bounds.

@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod counts;
 pub mod distinct;
+pub mod gates;
 pub mod limit_hits;
 pub mod routes;
 pub mod table;
@@ -19,7 +20,7 @@ pub use certificates::{CertificateKey, CertificateUse, Certificates};
 use counts::{Named, Seen, VerdictCounts};
 use distinct::{Distinct, Seed};
 use limit_hits::{Limit, LimitHits};
-pub use routes::{RouteId, RouteUse, Routes};
+pub use routes::{RouteId, RouteUse, Routes, ServerId};
 use table::Table;
 use timeline::Timeline;
 use window::{Counted, Window};
@@ -93,7 +94,8 @@ impl Ledger {
         let limits = &mut self.limits;
         let address = event.remote_addr.map(|addr| self.seed.hash(addr));
         let route = self.routes.record(event, router, limits);
-        let key = self.certificates.record(event, route, address, limits);
+        let place = (route, self.routes.server_of(route));
+        let key = self.certificates.record(event, place, address, limits);
         if let Some(addr) = event.remote_addr {
             self.record_address(event, addr, key);
         }
@@ -116,7 +118,8 @@ impl Ledger {
         let change = |address: &mut AddressUse| {
             address.verdicts.add(event.verdict);
             address.seen.add(event.time);
-            ((), certificate.map_or(0, |hash| address.certificates.insert(hash)))
+            let grown = certificate.map_or(0, |hash| address.certificates.insert(hash));
+            ((), grown.cast_signed())
         };
         if self.addresses.change(addr, change).is_none() {
             self.addresses.add(addr.into(), AddressUse::default(), addr.len());
@@ -140,13 +143,13 @@ impl Ledger {
         let limits = &mut self.limits;
         limits.merge(&other.limits);
         self.seen.merge(&other.seen);
-        let routes = self.routes.merge(&other.routes, limits);
-        self.certificates.merge(&other.certificates, &routes, limits);
+        let map = self.routes.merge(&other.routes, limits);
+        self.certificates.merge(&other.certificates, &map, limits);
         for (addr, theirs) in other.addresses.iter().rev() {
             let change = |mine: &mut AddressUse| {
                 mine.verdicts.merge(&theirs.verdicts);
                 mine.seen.merge(&theirs.seen);
-                ((), mine.certificates.merge(&theirs.certificates))
+                ((), mine.certificates.merge(&theirs.certificates).cast_signed())
             };
             if self.addresses.change(addr, change).is_none() {
                 let owned = addr.len() + theirs.certificates.owned_bytes();

@@ -31,11 +31,33 @@ impl RouteId {
     }
 }
 
+/// A server's place in its ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerId(u32);
+
+/// Which route, and which server, of one ledger is which of another.
+#[derive(Clone, Debug, Default)]
+pub struct RouteMap {
+    /// By the place in the other ledger.
+    pub routes: Vec<RouteId>,
+    servers: Vec<ServerId>,
+}
+
+impl RouteMap {
+    /// What a server of the other ledger is here.
+    pub fn server(&self, theirs: ServerId) -> ServerId {
+        let index = usize::try_from(theirs.0).unwrap_or(usize::MAX);
+        self.servers.get(index).copied().unwrap_or(theirs)
+    }
+}
+
 /// What happened on a route of a server.
 #[derive(Clone, Debug, Default)]
 pub struct RouteUse {
     /// The server's name, safe to show.
     pub server: Box<str>,
+    /// The same server in lists over servers.
+    pub server_id: ServerId,
     /// The route, safe to show.
     pub route: Box<str>,
     /// Its requests.
@@ -55,9 +77,10 @@ pub struct RouteUse {
 }
 
 impl RouteUse {
-    /// Whether nothing but refusals has been seen.
+    /// Whether requests have been seen, and nothing but refusals.
     fn is_refused_only(&self) -> bool {
-        self.verdicts.denials() == self.verdicts.requests()
+        let requests = self.verdicts.requests();
+        requests > 0 && self.verdicts.denials() == requests
     }
 }
 
@@ -67,6 +90,7 @@ pub struct Routes {
     routes_max: usize,
     routes: Vec<RouteUse>,
     by_name: HashMap<NameKey, RouteId, RandomState>,
+    servers: HashMap<Box<str>, ServerId, RandomState>,
     /// How many routes only refused requests have made, of those that count against the bound.
     refused_only: usize,
     /// How many routes there are without the `other` of each server.
@@ -103,6 +127,7 @@ impl Routes {
             routes_max,
             routes: Vec::new(),
             by_name: HashMap::default(),
+            servers: HashMap::default(),
             refused_only: 0,
             bounded: 0,
             cache: LruCache::with_hasher(most, RandomState::default()),
@@ -113,6 +138,11 @@ impl Routes {
     /// Every route, in the order in which they were first seen.
     pub fn iter(&self) -> impl Iterator<Item = (RouteId, &RouteUse)> {
         (0u32..).map(RouteId).zip(&self.routes)
+    }
+
+    /// The server of a route.
+    pub fn server_of(&self, route: RouteId) -> ServerId {
+        self.routes.get(route.index()).map_or(ServerId::default(), |route| route.server_id)
     }
 
     /// Forgets which raw path belongs to which route: the patterns have changed.
@@ -241,13 +271,15 @@ impl Routes {
             self.bounded += 1;
             self.refused_only += usize::from(refused);
         }
-        self.routes.push(RouteUse { server, route, ..RouteUse::default() });
+        let next = ServerId(u32::try_from(self.servers.len()).unwrap_or(u32::MAX));
+        let server_id = *self.servers.entry(server.clone()).or_insert(next);
+        self.routes.push(RouteUse { server, server_id, route, ..RouteUse::default() });
         self.by_name.insert(key, id);
         id
     }
 
-    /// Adds all of `other`; returns for each of its routes which one it is here.
-    pub fn merge(&mut self, other: &Routes, limits: &mut LimitHits) -> Vec<RouteId> {
+    /// Adds all of `other`; returns for each of its routes and servers which one it is here.
+    pub fn merge(&mut self, other: &Routes, limits: &mut LimitHits) -> RouteMap {
         let merge_one = |theirs: &RouteUse| {
             let refused = theirs.is_refused_only();
             let id = self.find_name(&theirs.server, &theirs.route, refused, limits);
@@ -270,7 +302,15 @@ impl Routes {
             }
             id
         };
-        other.routes.iter().map(merge_one).collect()
+        let routes: Vec<RouteId> = other.routes.iter().map(merge_one).collect();
+        let mut servers = vec![ServerId::default(); other.servers.len()];
+        for (theirs, mine) in other.routes.iter().zip(&routes) {
+            let index = usize::try_from(theirs.server_id.0).unwrap_or(usize::MAX);
+            if let Some(server) = servers.get_mut(index) {
+                *server = self.server_of(*mine);
+            }
+        }
+        RouteMap { routes, servers }
     }
 }
 

@@ -34,14 +34,15 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// Changes the entry of `key`, if there is one, and marks it as seen. `change` returns what the
-    /// caller needs and by how many bytes the entry grew.
-    pub fn change<Q, R>(&mut self, key: &Q, change: impl FnOnce(&mut V) -> (R, usize)) -> Option<R>
+    /// caller needs and by how many bytes the entry grew, or shrank. It must be told of both: what
+    /// leaves is taken off by what it owns then, and a difference would stay for ever.
+    pub fn change<Q, R>(&mut self, key: &Q, change: impl FnOnce(&mut V) -> (R, isize)) -> Option<R>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let (result, grown) = change(self.entries.get_mut(key)?);
-        self.bytes += grown;
+        self.bytes = self.bytes.saturating_add_signed(grown);
         Some(result)
     }
 

@@ -33,8 +33,8 @@ impl Timeline {
         Timeline { buckets_max, width_seconds: WIDTHS_SECONDS[0], buckets: Vec::new(), last: 0 }
     }
 
-    /// Counts a request and returns by how many bytes that made the timeline grow.
-    pub fn add(&mut self, time: UnixMillis, failure: bool) -> usize {
+    /// Counts a request and returns by how many bytes that made the timeline grow; widening shrinks it.
+    pub fn add(&mut self, time: UnixMillis, failure: bool) -> isize {
         let second = time.div_euclid(1000);
         if let Some(bucket) = self.buckets.get_mut(self.last)
             && (0..self.width_seconds).contains(&(second - bucket.start_seconds))
@@ -43,9 +43,14 @@ impl Timeline {
             bucket.failures += u64::from(failure);
             return 0;
         }
-        let before = self.buckets.len();
+        let before = self.owned_bytes();
         self.put(Bucket { start_seconds: second, requests: 1, failures: failure.into() });
-        self.buckets.len().saturating_sub(before) * size_of::<Bucket>()
+        self.owned_bytes().cast_signed() - before.cast_signed()
+    }
+
+    /// What it owns, in bytes.
+    pub fn owned_bytes(&self) -> usize {
+        std::mem::size_of_val(&*self.buckets)
     }
 
     /// Adds all of `other`.
@@ -136,6 +141,14 @@ mod tests {
         let far_apart = of(&[0, 900_000_000, 1_800_000_000_000, i64::MAX / 2, -1_800_000_000_000]);
         assert_eq!(far_apart.buckets().len(), 5);
         assert_eq!(of(&[-1]).buckets()[0].start_seconds, -60);
+    }
+
+    #[test]
+    fn what_it_owns_is_what_it_said() {
+        let mut timeline = Timeline::new(5);
+        let said: isize = (0..100).map(|minute| timeline.add(minute * 60_000, true)).sum();
+        assert_eq!(timeline.owned_bytes().cast_signed(), said);
+        assert!(timeline.width_seconds() > 60);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use gatelog_parsers::time_stamp::UnixMillis;
 
 use super::report_json::issuer_uses;
-use super::summary::{Cause, CertificateRow, Lockout, Summary};
+use super::summary::{Cause, CertificateRow, LetIn, Lockout, Summary};
 use super::text_table::{Cell, Column, Narrow, Style, Table, Terminal};
 use super::time;
 use super::words::{clients_are, count, counted, share};
@@ -28,6 +28,8 @@ pub struct ReportText<'a> {
     pub lines: LineCounts,
     /// How the logs are named on the command line.
     pub logs: &'a str,
+    /// Whether nginx's configuration was read: then what it could not tell is missing in the log.
+    pub has_conf: bool,
 }
 
 impl ReportText<'_> {
@@ -38,9 +40,10 @@ impl ReportText<'_> {
         let mut now = self.lockouts("LOCKED OUT NOW", &self.summary.locked_out);
         let mut over = self.lockouts("OVER", &self.summary.over);
         let mut strangers = self.strangers();
-        Table::align(&mut [&mut now.0, &mut over.0, &mut strangers.0]);
-        let sections =
-            [now, over, strangers, self.routes(), self.certificates(terminal), self.issuers()];
+        let mut let_in = self.let_in();
+        Table::align(&mut [&mut let_in.0, &mut now.0, &mut over.0, &mut strangers.0]);
+        let numbers = [self.routes(), self.certificates(terminal), self.issuers()];
+        let sections = [let_in, now, over, strangers].into_iter().chain(numbers);
         for (section, after) in sections {
             if !section.is_empty() {
                 out.push('\n');
@@ -65,12 +68,12 @@ impl ReportText<'_> {
     fn headline(&self) -> String {
         let summary = self.summary;
         let mut sentences = Vec::new();
-        let let_in = self.let_in();
+        let let_in = self.let_in_sentence();
         sentences.extend(let_in.clone());
         sentences.extend(summary.locked_out.iter().filter_map(everyone));
         let locked: Vec<_> =
             summary.locked_out.iter().filter(|lockout| everyone(lockout).is_none()).collect();
-        let clients: u64 = locked.iter().map(|lockout| lockout.clients).sum();
+        let clients = Summary::clients_of(locked.iter().copied());
         if clients > 0 {
             sentences.push(format!("{} locked out, {}.", clients_are(clients), sides(&locked)));
         }
@@ -94,7 +97,7 @@ impl ReportText<'_> {
     }
 
     /// The worst: certificates that did not verify and were let in.
-    fn let_in(&self) -> Option<String> {
+    fn let_in_sentence(&self) -> Option<String> {
         let mut seen = Seen::default();
         let (mut requests, mut suspected, mut routes) = (0, 0, Vec::new());
         for (_, route) in self.summary.ledger.routes.iter() {
@@ -117,10 +120,39 @@ impl ReportText<'_> {
         let what =
             format!("{} on {place}{}", counted(requests, "request"), since.unwrap_or_default());
         Some(if suspected == requests {
-            format!("A bad certificate may have got in: {what}; give --nginx-conf to tell.")
+            format!(
+                "A bad certificate may have got in: {what}; {} to tell.",
+                self.what_would_tell()
+            )
         } else {
             format!("A bad certificate got in: {what}.")
         })
+    }
+
+    /// What would tell a courtesy page from an admission.
+    fn what_would_tell(&self) -> &'static str {
+        if self.has_conf { "log $server_name and $server_port" } else { "give --nginx-conf" }
+    }
+
+    /// Certificates that did not verify and were let in, and where.
+    fn let_in(&self) -> (Table, String) {
+        let all = self.summary.let_in();
+        let suspected = !all.is_empty() && all.iter().all(|let_in| let_in.suspected);
+        let title = if suspected { "MAY HAVE GOT IN" } else { "LET IN WRONGLY" };
+        let mut columns = who_columns(title);
+        columns.iter_mut().filter(|c| c.title == "refused").for_each(|c| c.title = "requests");
+        let mut table = Table::new(columns);
+        for let_in in all.iter().take(ROWS_MAX) {
+            let LetIn { row, place, seen, requests, suspected: _ } = let_in;
+            table.row(vec![
+                Cell::styled(name_of(row), Style::Reverse),
+                Cell::styled(self.at(seen.first), Style::Dim),
+                Cell::styled(age(seen.first, seen.last), Style::Dim),
+                count(*requests).into(),
+                place.to_string().into(),
+            ]);
+        }
+        (table, more(all.len()))
     }
 
     /// From when to when, and how many.
@@ -168,8 +200,8 @@ impl ReportText<'_> {
             let cause = lockout.cause.reason.short_word();
             let side = lockout.cause.side.prefix().to_lowercase();
             let place = match (several, ours) {
-                (false, false) => lockout.place.clone(),
-                _ => format!("{}: {cause}, {side}", lockout.place),
+                (false, false) => lockout.place.to_string(),
+                _ => format!("{cause}, {side}: {}", lockout.place),
             };
             let until = if title == "OVER" { lockout.last } else { self.summary.ledger.seen.last };
             table.row(vec![
@@ -240,7 +272,12 @@ impl ReportText<'_> {
         routes.retain(|(_, route)| bad(route) > 0);
         let order = |(id, route): &(_, &RouteUse)| {
             let hit = self.summary.known_on(*id).1;
-            (std::cmp::Reverse((hit, bad(route))), route.server.clone(), route.route.clone())
+            let let_in = route.verdicts.of(Verdict::FailedOpen);
+            (
+                std::cmp::Reverse((let_in, hit, bad(route))),
+                route.server.clone(),
+                route.route.clone(),
+            )
         };
         routes.sort_by_cached_key(order);
         let all = routes.len();
@@ -324,18 +361,14 @@ impl ReportText<'_> {
     }
 
     fn certificate_cells(&self, row: &CertificateRow<'_>) -> Vec<Cell> {
-        let (name, style) = match (row.uses.is_proven(), row.claims) {
-            (true, _) => (row.name.clone(), Style::Bold),
-            (false, true) => (format!("{} claims", quoted(&row.name)), Style::Plain),
-            (false, false) => (quoted(&row.name), Style::Plain),
-        };
+        let style = if row.uses.is_proven() { Style::Bold } else { Style::Plain };
         let last_let_in = match row.uses.let_in.last {
             Some(_) => self.at(row.uses.let_in.last),
             None if row.uses.verdicts.of(Verdict::Verified) > 0 => "-".to_owned(),
             None => "never".to_owned(),
         };
         vec![
-            Cell::styled(name, style),
+            Cell::styled(name_of(row), style),
             row.short_fingerprint().into(),
             count(row.uses.verdicts.denials()).into(),
             count(row.uses.addresses.count()).into(),
@@ -387,8 +420,7 @@ impl ReportText<'_> {
     fn todo(&self, terminal: &Terminal) -> String {
         let logs = self.logs;
         let mut todo: Vec<(String, String)> = Vec::new();
-        if let Some(suspected) = self.is_let_in_suspected() {
-            let advice = format!("us, {}", failed_open_advice(suspected));
+        if let Some(advice) = self.let_in_advice() {
             todo.push((advice, format!("gatelog parse --verdict failed_open {logs}")));
         }
         for lockout in &self.summary.locked_out {
@@ -427,30 +459,43 @@ impl ReportText<'_> {
         out
     }
 
-    /// Whether certificates were let in that did not verify, and whether that is only suspected.
-    fn is_let_in_suspected(&self) -> Option<bool> {
-        let routes = || self.summary.ledger.routes.iter().map(|(_, route)| route);
-        let failed_open: u64 = routes().map(|route| route.verdicts.of(Verdict::FailedOpen)).sum();
-        let suspected: u64 = routes().map(|route| route.suspected).sum();
-        (failed_open > 0).then_some(failed_open == suspected)
+    /// What to do about certificates that were let in and do not verify.
+    fn let_in_advice(&self) -> Option<String> {
+        let let_in = self.summary.let_in();
+        if !let_in.is_empty() && self.has_conf && let_in.iter().all(|l| l.suspected) {
+            let what = self.what_would_tell();
+            return Some(format!("us: {what}, or gatelog cannot tell which server answered"));
+        }
+        let server = &let_in.first()?.place.server;
+        let servers = let_in.iter().filter(|l| l.place.server != *server).count();
+        let more = if servers > 0 { " and others" } else { "" };
+        let advice = failed_open_advice(let_in.iter().all(|l| l.suspected));
+        let advice = advice.trim_start_matches("now: ").trim_end_matches('.');
+        Some(format!("us, on {server}{more}: {advice}"))
     }
 
     fn remarks(&self) -> String {
         let mut out = String::new();
         let hits = self.summary.ledger.limits.iter().filter(|(_, hits)| *hits > 0);
         let hits: Vec<_> =
-            hits.map(|(limit, hits)| format!("{} {}", limit.as_str(), count(hits))).collect();
+            hits.map(|(limit, hits)| format!("{} {}", limit.shown(), count(hits))).collect();
         if !hits.is_empty() {
-            out.push_str(&format!(
-                "Limits were hit, what is beyond them is cut or summed up: {}\n",
-                hits.join(", ")
-            ));
+            out.push_str(&format!("Beyond what is kept apart: {}\n", hits.join(", ")));
         }
         if self.lines.unparsed > 0 {
             let lines = counted(self.lines.unparsed, "line");
             out.push_str(&format!("{lines} did not fit: gatelog check {}\n", self.logs));
         }
         if out.is_empty() { out } else { format!("\n{out}") }
+    }
+}
+
+/// A proven name as it is, a claimed one in quotes.
+fn name_of(row: &CertificateRow<'_>) -> String {
+    match (row.uses.is_proven(), row.claims) {
+        (true, _) => row.name.clone(),
+        (false, true) => format!("{} claims", quoted(&row.name)),
+        (false, false) => quoted(&row.name),
     }
 }
 
@@ -464,9 +509,9 @@ fn everyone(lockout: &Lockout) -> Option<String> {
 
 /// `both on their side`, `1 on their side, 2 on ours`.
 fn sides(lockouts: &[&Lockout]) -> String {
-    let clients = |theirs: bool| -> u64 {
-        let of_side = |lockout: &&&Lockout| (lockout.cause.side == Side::Client) == theirs;
-        lockouts.iter().filter(of_side).map(|lockout| lockout.clients).sum()
+    let clients = |theirs: bool| {
+        let is_theirs = |lockout: &Lockout| (lockout.cause.side == Side::Client) == theirs;
+        Summary::clients_of(lockouts.iter().copied().filter(|lockout| is_theirs(lockout)))
     };
     let side = |n: u64, side: &str| match n {
         1 => format!("on {side} side"),
@@ -486,7 +531,7 @@ fn who_columns(title: &'static str) -> Vec<Column> {
         Column::number("since"),
         Column::number("for"),
         Column::number("refused"),
-        Column::text("where", Narrow::CutEnd),
+        Column::text("where", Narrow::CutMiddle),
     ]
 }
 

@@ -2,7 +2,8 @@
 //! page show is taken from here.
 //!
 //! *Known* is a certificate that verified here in the last 30 days. A refused one that carries a
-//! known client's name is only a *claim*, unless it comes from an address of that client.
+//! known client's name is only a *claim*, unless it comes from an address of that client and from
+//! an issuer of ours. Each server is a gate of its own: to be let in by one says nothing of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,10 @@ use gatelog_parsers::time_stamp::UnixMillis;
 use crate::event::advice::{self, Facts, Side};
 use crate::event::reason::{Class, Reason};
 use crate::event::verdict::Verdict;
-use crate::ledger::{CertificateKey, CertificateUse, Ledger, RouteId, RouteUse};
+use crate::ledger::certificates::RouteSet;
+use crate::ledger::counts::Seen;
+use crate::ledger::gates::Trouble;
+use crate::ledger::{CertificateKey, CertificateUse, Ledger, RouteId, RouteUse, ServerId};
 use crate::show::words;
 
 /// How often a certificate must be refused that claims a known name from a known address, before its
@@ -86,21 +90,60 @@ pub struct Lockout {
     pub last: Option<UnixMillis>,
     /// Refusals.
     pub refused: u64,
-    /// The server and route, or how many routes.
-    pub place: String,
+    /// Where.
+    pub place: Place,
     /// Why.
     pub cause: Cause,
     /// One of the certificates, for a command that shows the evidence.
     pub fingerprint: String,
-    /// What makes certificates this client's: see [`client_key`].
-    client_keys: Vec<Vec<u8>>,
+    /// Who it is: see [`client_key`].
+    client_key: Vec<u8>,
+    /// The certificates that were refused.
+    certificates: Vec<CertificateKey>,
+}
+
+/// A server, the route with most of what is told there, and how many more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The server's name; empty for none.
+    pub server: String,
+    /// The route; empty for the server as a whole.
+    pub route: String,
+    /// Further routes, of this server and others.
+    pub more: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.server)?;
+        if !self.route.is_empty() {
+            write!(f, " {}", self.route)?;
+        }
+        if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
+    }
+}
+
+/// A certificate that did not verify and was let in all the same.
+#[derive(Clone, Debug)]
+pub struct LetIn<'a> {
+    /// The certificate.
+    pub row: &'a CertificateRow<'a>,
+    /// Where.
+    pub place: Place,
+    /// When.
+    pub seen: Seen,
+    /// How often.
+    pub requests: u64,
+    /// Whether the server's `ssl_verify_client` is unknown, so that it may have met a courtesy page.
+    pub suspected: bool,
 }
 
 /// What is known of a client, by its subject.
 #[derive(Debug, Default)]
 struct Client<'a> {
     certificates: Vec<&'a CertificateUse>,
-    last_let_in: Option<UnixMillis>,
+    /// When it was last let in, by server.
+    last_let_in: BTreeMap<ServerId, UnixMillis>,
 }
 
 impl<'a> Summary<'a> {
@@ -115,7 +158,8 @@ impl<'a> Summary<'a> {
                 let known = uses.is_known(known_since);
                 let client = clients.get(client_key(key, uses));
                 let name = words::client_name(&uses.subject_dn);
-                let cause = refusals.cause(uses, known, client);
+                let reason = uses.reasons.main().map(|(reason, _)| reason);
+                let cause = reason.map(|reason| refusals.cause(uses, known, client, reason));
                 CertificateRow { key, uses, name, known, claims: !known && client.is_some(), cause }
             })
             .collect();
@@ -125,7 +169,7 @@ impl<'a> Summary<'a> {
             let order = (hit, refused, row.uses.verdicts.requests());
             (std::cmp::Reverse(order), row.name.clone(), row.key)
         });
-        let (locked_out, over) = lockouts(ledger, &clients, &certificates);
+        let (locked_out, over) = lockouts(ledger, &clients, &refusals, &certificates);
         let known_clients = len(clients.len());
         let known_on = known_on_routes(&certificates);
         Summary { ledger, certificates, locked_out, over, known_clients, known_on }
@@ -136,18 +180,57 @@ impl<'a> Summary<'a> {
         self.known_on.get(&route.index()).copied().unwrap_or_default()
     }
 
-    /// Whether the client of this certificate is locked out now, or was.
-    pub fn is_lockout(&self, row: &CertificateRow<'_>) -> bool {
-        let key = client_key(row.key, row.uses);
-        let holds = |lockout: &Lockout| lockout.client_keys.iter().any(|known| known == key);
-        self.locked_out.iter().chain(&self.over).any(holds)
+    /// How many of these clients there are, each counted once.
+    pub fn clients_of<'l>(lockouts: impl IntoIterator<Item = &'l Lockout>) -> u64 {
+        let mut keys = BTreeSet::new();
+        let mut of_groups = 0;
+        for lockout in lockouts {
+            match lockout.clients {
+                1 => drop(keys.insert(&lockout.client_key)),
+                several => of_groups += several,
+            }
+        }
+        len(keys.len()) + of_groups
     }
 
-    /// Whether the client that this certificate claims to be has been let in and is not locked out.
+    /// Whether this certificate is counted among those of a client that is or was locked out.
+    pub fn is_lockout(&self, row: &CertificateRow<'_>) -> bool {
+        let mut lockouts = self.locked_out.iter().chain(&self.over);
+        lockouts.any(|lockout| lockout.certificates.contains(row.key))
+    }
+
+    /// Whether the client that this certificate claims to be is not locked out.
     pub fn real_one_is_fine(&self, row: &CertificateRow<'_>) -> bool {
         let key = client_key(row.key, row.uses);
-        let holds = |lockout: &Lockout| lockout.client_keys.iter().any(|known| known == key);
-        row.claims && !self.locked_out.iter().any(holds)
+        row.claims && !self.locked_out.iter().any(|lockout| lockout.client_key == key)
+    }
+
+    /// Certificates that did not verify and were let in, by server; the most requests first.
+    pub fn let_in(&'a self) -> Vec<LetIn<'a>> {
+        let mut let_in = Vec::new();
+        for row in &self.certificates {
+            for gate in row.uses.gates.iter() {
+                let Some(trouble) = gate.trouble.as_ref().filter(|t| t.failed_open > 0) else {
+                    continue;
+                };
+                let routes = routes_of(self.ledger, gate.server, &row.uses.routes_let_in);
+                let failed_open = |r: &RouteUse| r.verdicts.of(Verdict::FailedOpen);
+                let routes: Vec<_> = routes.into_iter().filter(|r| failed_open(r) > 0).collect();
+                let_in.push(LetIn {
+                    row,
+                    place: place(&routes, failed_open),
+                    seen: trouble.failed_open_at,
+                    requests: trouble.failed_open,
+                    suspected: routes.iter().all(|route| route.suspected > 0),
+                });
+            }
+        }
+        let_in.sort_by(|a, b| {
+            let by_requests = b.requests.cmp(&a.requests);
+            by_requests
+                .then_with(|| (a.row.key, &a.place.server).cmp(&(b.row.key, &b.place.server)))
+        });
+        let_in
     }
 }
 
@@ -181,7 +264,12 @@ fn clients(ledger: &Ledger) -> BTreeMap<&[u8], Client<'_>> {
     for (key, uses) in ledger.certificates.iter().filter(|(_, uses)| uses.is_known(known_since)) {
         let client = clients.entry(client_key(key, uses)).or_default();
         client.certificates.push(uses);
-        client.last_let_in = client.last_let_in.max(uses.let_in.last);
+        for gate in uses.gates.iter() {
+            if let Some(last) = gate.let_in.last {
+                let known = client.last_let_in.entry(gate.server).or_insert(last);
+                *known = last.max(*known);
+            }
+        }
     }
     clients
 }
@@ -221,30 +309,40 @@ impl<'a> Refusals<'a> {
         refusals
     }
 
+    /// Why a certificate was refused for this reason.
     fn cause(
         &self,
         uses: &CertificateUse,
         known: bool,
         client: Option<&Client<'_>>,
-    ) -> Option<Cause> {
-        let (time, reason) = uses.last_reason?;
+        reason: Reason,
+    ) -> Cause {
+        let issuer_known = self.issuer_known(uses);
+        let foreign = !known && issuer_known == Some(false);
         let on = servers_refusing(&self.routes, uses);
         let refused_on = |server: &&str| self.known.get(&(*server, reason)).copied();
+        let known_refused = on.iter().filter_map(refused_on).max().unwrap_or(0);
         let facts = Facts {
-            known_clients_refused: on.iter().filter_map(refused_on).max().unwrap_or(0),
+            // What hits known clients too is no excuse for a certificate of somebody else's CA.
+            known_clients_refused: if foreign { 0 } else { known_refused },
             known_subjects_refused: self.subjects.get(&reason).map_or(0, |s| len(s.len())),
             certificate_known: known,
             claims_known_subject: !known && client.is_some(),
-            known_address: client.is_some_and(|client| comes_from(uses, client)),
-            issuer_known: (!uses.issuer_dn.is_empty())
-                .then(|| self.issuers.binary_search(&&*uses.issuer_dn).is_ok()),
+            known_address: !foreign && client.is_some_and(|client| comes_from(uses, client)),
+            issuer_known,
             own_end_ahead: uses
                 .not_after_seconds
-                .zip(time)
+                .zip(uses.seen.last)
                 .map(|(end, time)| end.saturating_mul(1000) > time),
         };
         let side = advice::side(reason, &facts);
-        Some(Cause { reason, side, advice: advice::advice(reason, side, &facts) })
+        Cause { reason, side, advice: advice::advice(reason, side, &facts) }
+    }
+
+    /// Whether a certificate of this issuer verified here; `None` where the issuer is not logged.
+    fn issuer_known(&self, uses: &CertificateUse) -> Option<bool> {
+        let is_known = || self.issuers.binary_search(&&*uses.issuer_dn).is_ok();
+        (!uses.issuer_dn.is_empty()).then(is_known)
     }
 }
 
@@ -265,72 +363,91 @@ fn comes_from(uses: &CertificateUse, client: &Client<'_>) -> bool {
 fn lockouts(
     ledger: &Ledger,
     clients: &BTreeMap<&[u8], Client<'_>>,
+    refusals: &Refusals<'_>,
     certificates: &[CertificateRow<'_>],
 ) -> (Vec<Lockout>, Vec<Lockout>) {
-    let mut rejected: BTreeMap<&[u8], Vec<&CertificateRow<'_>>> = BTreeMap::new();
-    for row in certificates.iter().filter(|row| row.uses.verdicts.of(Verdict::Rejected) > 0) {
-        let client_key = client_key(row.key, row.uses);
-        let Some(client) = clients.get(client_key) else { continue };
-        let often = row.uses.verdicts.of(Verdict::Rejected) >= CLAIM_REFUSALS_MIN;
-        if row.known || often && comes_from(row.uses, client) {
-            rejected.entry(client_key).or_default().push(row);
+    let mut at_gates: BTreeMap<(&[u8], ServerId), Vec<AtGate<'_>>> = BTreeMap::new();
+    for row in certificates {
+        let key = client_key(row.key, row.uses);
+        let Some(client) = clients.get(key) else { continue };
+        // Without its issuer the claim and the address must do.
+        let ours =
+            || refusals.issuer_known(row.uses) != Some(false) && comes_from(row.uses, client);
+        let often = || row.uses.verdicts.of(Verdict::Rejected) >= CLAIM_REFUSALS_MIN;
+        if !(row.known || often() && ours()) {
+            continue;
+        }
+        for gate in row.uses.gates.iter() {
+            if let Some(trouble) = gate.trouble.as_deref().filter(|trouble| trouble.rejected > 0) {
+                at_gates.entry((key, gate.server)).or_default().push(AtGate { row, trouble });
+            }
         }
     }
     let (mut now, mut over) = (Vec::new(), Vec::new());
-    for (subject, rows) in rejected {
-        let last_let_in = clients.get(subject).and_then(|client| client.last_let_in);
-        match lockout(ledger, &rows, last_let_in) {
-            Some(lockout) => now.push(lockout),
-            None => over.extend(lockout_of(ledger, &rows, None)),
-        }
+    for ((key, server), refused) in at_gates {
+        let Some(client) = clients.get(key) else { continue };
+        let last_let_in = client.last_let_in.get(&server).copied();
+        let after: Vec<_> = refused
+            .iter()
+            .copied()
+            .filter(|at| at.trouble.rejected_at.last > last_let_in || last_let_in.is_none())
+            .collect();
+        let is_now = !after.is_empty();
+        let (at, after) = if is_now { (after, last_let_in) } else { (refused, None) };
+        let lockout = lockout(ledger, refusals, client, server, &at, after);
+        if is_now { now.extend(lockout) } else { over.extend(lockout) }
     }
-    let mut now = by_fault(now, ledger, certificates);
-    let mut over = by_fault(over, ledger, certificates);
-    now.sort_by(|a, b| (a.since, &a.name).cmp(&(b.since, &b.name)));
-    over.sort_by(|a, b| (b.last, &a.name).cmp(&(a.last, &b.name)));
+    let mut now = by_client(by_fault(now, ledger, certificates));
+    let mut over = by_client(by_fault(over, ledger, certificates));
+    now.sort_by(|a, b| (a.since, &a.name, &a.place).cmp(&(b.since, &b.name, &b.place)));
+    over.sort_by(|a, b| (b.last, &a.name, &a.place).cmp(&(a.last, &b.name, &b.place)));
     (now, over)
 }
 
-/// What came after the client was last let in; `None` when nothing did.
-fn lockout(
-    ledger: &Ledger,
-    rows: &[&CertificateRow<'_>],
-    last_let_in: Option<UnixMillis>,
-) -> Option<Lockout> {
-    let after: Vec<_> =
-        rows.iter().copied().filter(|row| row.uses.rejected.last > last_let_in).collect();
-    lockout_of(ledger, &after, last_let_in)
+/// A certificate that one server rejected.
+#[derive(Clone, Copy)]
+struct AtGate<'a> {
+    row: &'a CertificateRow<'a>,
+    trouble: &'a Trouble,
 }
 
-fn lockout_of(
+/// What one server refused of one client after a time.
+fn lockout(
     ledger: &Ledger,
-    rows: &[&CertificateRow<'_>],
+    refusals: &Refusals<'_>,
+    client: &Client<'_>,
+    server: ServerId,
+    refused: &[AtGate<'_>],
     after: Option<UnixMillis>,
 ) -> Option<Lockout> {
-    let latest = rows.iter().max_by_key(|row| (row.uses.rejected.last, row.key))?;
-    let parts = rows.iter().map(|row| refusals_after(row.uses, after));
-    let (since, refused) = parts.reduce(|(a, n), (b, m)| (a.into_iter().chain(b).min(), n + m))?;
+    let latest = refused.iter().max_by_key(|at| (at.trouble.rejected_at.last, at.row.key))?;
+    let parts = refused.iter().map(|at| refusals_after(at.trouble, after));
+    let (since, count) = parts.reduce(|(a, n), (b, m)| (a.into_iter().chain(b).min(), n + m))?;
+    let AtGate { row, trouble } = latest;
+    let (_, reason) = trouble.last_reason?;
+    let routes = routes_of(ledger, server, &row.uses.routes_refused);
     Some(Lockout {
-        name: latest.name.clone(),
+        name: row.name.clone(),
         clients: 1,
         of_clients: 1,
         since,
-        last: latest.uses.rejected.last,
-        refused,
-        place: place(ledger, latest.uses),
-        cause: latest.cause?,
-        fingerprint: latest.short_fingerprint(),
-        client_keys: vec![client_key(latest.key, latest.uses).to_vec()],
+        last: trouble.rejected_at.last,
+        refused: count,
+        place: place(&routes, |route| route.verdicts.denials()),
+        cause: refusals.cause(row.uses, row.known, Some(client), reason),
+        fingerprint: row.short_fingerprint(),
+        client_key: client_key(row.key, row.uses).to_vec(),
+        certificates: refused.iter().map(|at| *at.row.key).collect(),
     })
 }
 
 /// The first rejection after a time, and how many there were. To the minute or coarser where the
 /// certificate had been rejected and let in before.
-fn refusals_after(uses: &CertificateUse, after: Option<UnixMillis>) -> (Option<UnixMillis>, u64) {
-    let all = (uses.rejected.first, uses.verdicts.of(Verdict::Rejected));
+fn refusals_after(trouble: &Trouble, after: Option<UnixMillis>) -> (Option<UnixMillis>, u64) {
+    let all = (trouble.rejected_at.first, trouble.rejected);
     match after {
-        Some(after) if uses.rejected.first <= Some(after) => {
-            let (first, refused) = uses.rejections.after(after.div_euclid(1000));
+        Some(after) if trouble.rejected_at.first <= Some(after) => {
+            let (first, refused) = trouble.rejections.after(after.div_euclid(1000));
             match first {
                 Some(first) => (Some(first.saturating_mul(1000)), refused),
                 // They fall into the bucket in which it was still let in.
@@ -341,22 +458,20 @@ fn refusals_after(uses: &CertificateUse, after: Option<UnixMillis>) -> (Option<U
     }
 }
 
-/// Where a certificate was refused: its server and the route with most refusals of those.
-fn place(ledger: &Ledger, uses: &CertificateUse) -> String {
-    let routes: Vec<_> = ledger
-        .routes
-        .iter()
-        .filter(|(id, _)| uses.routes_refused.has(*id))
-        .map(|(_, route)| route)
-        .collect();
-    let most = routes.iter().max_by_key(|route| {
-        (route.verdicts.denials(), std::cmp::Reverse((&route.server, &route.route)))
-    });
-    match (most, routes.len()) {
-        (None, _) => String::new(),
-        (Some(route), 1) => format!("{} {}", route.server, route.route),
-        (Some(route), n) => format!("{} {} and {} more", route.server, route.route, n - 1),
-    }
+/// Those of these routes that belong to a server.
+fn routes_of<'a>(ledger: &'a Ledger, server: ServerId, set: &RouteSet) -> Vec<&'a RouteUse> {
+    let routes = ledger.routes.iter().filter(|(id, _)| set.has(*id));
+    routes.map(|(_, route)| route).filter(|route| route.server_id == server).collect()
+}
+
+/// The route with most of what `count` counts, and how many more.
+fn place(routes: &[&RouteUse], count: impl Fn(&RouteUse) -> u64) -> Place {
+    let most = routes.iter().max_by_key(|route| (count(route), std::cmp::Reverse(&route.route)));
+    most.map_or_else(Place::default, |route| Place {
+        server: route.server.to_string(),
+        route: route.route.to_string(),
+        more: routes.len() - 1,
+    })
 }
 
 /// Puts the clients that one fault of ours locks out of one server into one entry.
@@ -368,12 +483,10 @@ fn by_fault(
     let mut faults: BTreeMap<(String, Reason), Vec<Lockout>> = BTreeMap::new();
     let mut rest = Vec::new();
     for lockout in lockouts {
-        let ours = lockout.cause.side == Side::Operator
-            && lockout.cause.reason.class() == Class::Crl
-            || lockout.cause.side == Side::Clock;
-        let server = lockout.place.split(' ').next().unwrap_or_default().to_owned();
+        let Cause { side, reason, .. } = lockout.cause;
+        let ours = side == Side::Operator && reason.class() == Class::Crl || side == Side::Clock;
         if ours {
-            faults.entry((server, lockout.cause.reason)).or_default().push(lockout);
+            faults.entry((lockout.place.server.clone(), reason)).or_default().push(lockout);
         } else {
             rest.push(lockout);
         }
@@ -381,11 +494,10 @@ fn by_fault(
     for ((server, _), group) in faults {
         match group.as_slice() {
             [_] => rest.extend(group),
-            _ => rest.extend(together(
-                &server,
-                &group,
-                known_on_server(&server, ledger, certificates),
-            )),
+            _ => {
+                let known = known_on_server(&server, ledger, certificates);
+                rest.extend(together(&server, &group, known));
+            }
         }
     }
     rest
@@ -400,11 +512,41 @@ fn together(server: &str, group: &[Lockout], of_clients: u64) -> Option<Lockout>
         since: group.iter().filter_map(|lockout| lockout.since).min(),
         last: group.iter().filter_map(|lockout| lockout.last).max(),
         refused: group.iter().map(|lockout| lockout.refused).sum(),
-        place: server.to_owned(),
+        place: Place { server: server.to_owned(), ..Place::default() },
         cause: first.cause,
         fingerprint: first.fingerprint.clone(),
-        client_keys: group.iter().flat_map(|lockout| lockout.client_keys.clone()).collect(),
+        client_key: Vec::new(),
+        certificates: group.iter().flat_map(|lockout| lockout.certificates.clone()).collect(),
     })
+}
+
+/// Puts what several servers refuse of one client, for one reason, into one entry: the one with most
+/// refusals tells the place.
+fn by_client(mut lockouts: Vec<Lockout>) -> Vec<Lockout> {
+    lockouts.sort_by(|a, b| {
+        let by_refused = b.refused.cmp(&a.refused);
+        by_refused.then_with(|| (&a.name, &a.place).cmp(&(&b.name, &b.place)))
+    });
+    let mut merged: Vec<Lockout> = Vec::new();
+    for lockout in lockouts {
+        let same = |known: &&mut Lockout| {
+            known.clients == 1
+                && lockout.clients == 1
+                && known.client_key == lockout.client_key
+                && known.cause.reason == lockout.cause.reason
+        };
+        match merged.iter_mut().find(same) {
+            None => merged.push(lockout),
+            Some(known) => {
+                known.since = known.since.into_iter().chain(lockout.since).min();
+                known.last = known.last.max(lockout.last);
+                known.refused += lockout.refused;
+                known.place.more += 1 + lockout.place.more;
+                known.certificates.extend(lockout.certificates);
+            }
+        }
+    }
+    merged
 }
 
 /// How many known clients were seen on a server.

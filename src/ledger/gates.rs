@@ -1,0 +1,134 @@
+//! What one certificate met at the gate of each server: one may let it in while another refuses it.
+
+use gatelog_parsers::time_stamp::UnixMillis;
+
+use super::counts::Seen;
+use super::routes::{RouteMap, ServerId};
+use super::timeline::Timeline;
+use crate::event::Event;
+use crate::event::reason::Reason;
+use crate::event::verdict::Verdict;
+use crate::limits::REFUSAL_BUCKETS_MAX;
+
+/// The servers that a certificate was sent to; few for nearly all of them, so a short list serves.
+#[derive(Clone, Debug, Default)]
+pub struct Gates(Vec<GateUse>);
+
+/// What happened at one server's gate.
+#[derive(Clone, Debug)]
+pub struct GateUse {
+    /// The server.
+    pub server: ServerId,
+    /// When the certificate verified and was let in.
+    pub let_in: Seen,
+    /// What went wrong, if anything did.
+    pub trouble: Option<Box<Trouble>>,
+}
+
+/// What went wrong at one server's gate.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Rejections.
+    pub rejected: u64,
+    /// When.
+    pub rejected_at: Seen,
+    /// Rejections over time.
+    pub rejections: Timeline,
+    /// The reason of the latest failure.
+    pub last_reason: Option<(Option<UnixMillis>, Reason)>,
+    /// Requests that were let in although the certificate did not verify.
+    pub failed_open: u64,
+    /// When.
+    pub failed_open_at: Seen,
+}
+
+impl Trouble {
+    fn new() -> Trouble {
+        Trouble {
+            rejected: 0,
+            rejected_at: Seen::default(),
+            rejections: Timeline::new(REFUSAL_BUCKETS_MAX),
+            last_reason: None,
+            failed_open: 0,
+            failed_open_at: Seen::default(),
+        }
+    }
+}
+
+impl Gates {
+    /// Every server that the certificate was sent to.
+    pub fn iter(&self) -> impl Iterator<Item = &GateUse> {
+        self.0.iter()
+    }
+
+    /// Counts an event of this server; returns by how many bytes the list grew, or shrank.
+    pub(super) fn record(&mut self, event: &Event<'_>, server: ServerId) -> isize {
+        let before = self.0.len();
+        let gate = self.entry(server);
+        let mut grown = 0;
+        match event.verdict {
+            Verdict::Verified => gate.let_in.add(event.time),
+            Verdict::Rejected | Verdict::FailedOpen => {
+                if gate.trouble.is_none() {
+                    grown += size_of::<Trouble>().cast_signed();
+                }
+                let trouble = gate.trouble.get_or_insert_with(|| Box::new(Trouble::new()));
+                grown += trouble.record(event);
+            }
+            _ => {}
+        }
+        grown + (self.0.len() - before).cast_signed() * size_of::<GateUse>().cast_signed()
+    }
+
+    /// Adds all of `other`, whose servers are numbered by `map` here.
+    pub(super) fn merge_as(&mut self, other: &Gates, map: &RouteMap) {
+        for theirs in &other.0 {
+            let mine = self.entry(map.server(theirs.server));
+            mine.let_in.merge(&theirs.let_in);
+            if let Some(theirs) = &theirs.trouble {
+                let mine = mine.trouble.get_or_insert_with(|| Box::new(Trouble::new()));
+                mine.rejected += theirs.rejected;
+                mine.rejected_at.merge(&theirs.rejected_at);
+                mine.rejections.merge(&theirs.rejections);
+                mine.last_reason = mine.last_reason.max(theirs.last_reason);
+                mine.failed_open += theirs.failed_open;
+                mine.failed_open_at.merge(&theirs.failed_open_at);
+            }
+        }
+    }
+
+    /// What it owns, in bytes.
+    pub(super) fn owned_bytes(&self) -> usize {
+        let trouble = |gate: &GateUse| {
+            let trouble = gate.trouble.as_ref();
+            trouble.map_or(0, |t| size_of::<Trouble>() + t.rejections.owned_bytes())
+        };
+        std::mem::size_of_val(&*self.0) + self.0.iter().map(trouble).sum::<usize>()
+    }
+
+    fn entry(&mut self, server: ServerId) -> &mut GateUse {
+        let place = self.0.iter().position(|gate| gate.server == server);
+        let place = place.unwrap_or(self.0.len());
+        if place == self.0.len() {
+            self.0.push(GateUse { server, let_in: Seen::default(), trouble: None });
+        }
+        #[expect(clippy::indexing_slicing, reason = "the place was found, or pushed just now")]
+        &mut self.0[place]
+    }
+}
+
+impl Trouble {
+    fn record(&mut self, event: &Event<'_>) -> isize {
+        if let Some(reason) = event.reason {
+            self.last_reason = self.last_reason.max(Some((event.time, reason)));
+        }
+        if event.verdict == Verdict::FailedOpen {
+            self.failed_open += 1;
+            self.failed_open_at.add(event.time);
+            return 0;
+        }
+        self.rejected += 1;
+        self.rejected_at.add(event.time);
+        event.time.map_or(0, |time| self.rejections.add(time, true))
+    }
+}
