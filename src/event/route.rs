@@ -97,13 +97,23 @@ impl Router {
         if let Some(name) = self.patterns.first_match(path) {
             return (name.into(), false);
         }
-        let (route, cut) = cut(template(path));
-        let route = match route {
-            Cow::Borrowed(route) => escape_text(route),
-            Cow::Owned(route) => escape_text(&route).into_owned().into(),
-        };
-        (route, cut)
+        shown(template(path))
     }
+}
+
+/// The route that the operator's variable names, its log escaping undone; safe to show. The second
+/// value says that it was cut at [`ROUTE_BYTES_MAX`].
+pub fn named(name: &[u8]) -> (Cow<'_, str>, bool) {
+    shown(name.into())
+}
+
+fn shown(route: Cow<'_, [u8]>) -> (Cow<'_, str>, bool) {
+    let (route, cut) = cut(route);
+    let route = match route {
+        Cow::Borrowed(route) => escape_text(route),
+        Cow::Owned(route) => escape_text(&route).into_owned().into(),
+    };
+    (route, cut)
 }
 
 /// The target of `METHOD SP target [SP HTTP/x.y]`; `None` for anything else.
@@ -268,10 +278,13 @@ mod tests {
     #[test]
     fn a_long_route_is_cut_and_said() {
         let router = Router::new(Patterns::default());
-        let path = |length: usize| [&b"/"[..], &b"x".repeat(length - 1)].concat();
+        let path_text = |length: usize| format!("/{}", "x".repeat(length - 1));
+        let path = |length: usize| path_text(length).into_bytes();
         assert_eq!(router.route(&path(ROUTE_BYTES_MAX)).0.len(), ROUTE_BYTES_MAX);
         assert!(!router.route(&path(ROUTE_BYTES_MAX)).1);
         assert!(router.route(&path(ROUTE_BYTES_MAX + 1)).1);
+        assert_eq!(named(&path(ROUTE_BYTES_MAX)), (path_text(ROUTE_BYTES_MAX).into(), false));
+        assert_eq!(named(&path(ROUTE_BYTES_MAX + 1)), (path_text(ROUTE_BYTES_MAX).into(), true));
         let euros = format!("/{}", "\u{20ac}".repeat(ROUTE_BYTES_MAX));
         let (route, cut) = router.route(euros.as_bytes());
         assert!(cut && route.len() <= ROUTE_BYTES_MAX && !route.contains("\\x"));

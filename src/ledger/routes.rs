@@ -9,7 +9,7 @@ use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
 use super::limit_hits::{Limit, LimitHits};
 use crate::event::Event;
 use crate::event::judge::Target;
-use crate::event::route::{MALFORMED, NOT_LOGGED, OTHER, Router};
+use crate::event::route::{self, MALFORMED, NOT_LOGGED, OTHER, Router};
 use crate::event::verdict::Verdict;
 use crate::limits::{
     NAMES_PER_ROUTE_MAX, ROUTE_CACHE_ENTRIES_MAX, ROUTE_CACHE_KEY_BYTES_MAX, ROUTES_REFUSED_SHARE,
@@ -213,16 +213,12 @@ impl Routes {
             }
         }
         let undone = event.escape.undo(path);
-        let id = if matches!(event.target, Target::Named(_)) {
-            let name = crate::escape::escape_text(&undone);
-            self.find_name(event.server, &name, refused, limits)
-        } else {
-            let (route, cut) = router.route(&undone);
-            if cut {
-                limits.hit(Limit::RouteBytes);
-            }
-            self.find_name(event.server, &route, refused, limits)
+        let (route, cut) = match event.target {
+            Target::Named(_) => route::named(&undone),
+            Target::Path(_) | Target::Malformed | Target::NotLogged => router.route(&undone),
         };
+        limits.hit_if(cut, Limit::RouteBytes);
+        let id = self.find_name(event.server, &route, refused, limits);
         // A path under `other` may get a route of its own once it is let in.
         let is_other = self.routes.get(id.index()).is_some_and(|route| &*route.route == OTHER);
         if fits && !is_other {

@@ -117,7 +117,7 @@ impl<'a> LineJson<'a> {
                 .or_else(|| part(route::target))
                 .or_else(|| text(Field::Uri)),
             protocol: text(Field::ServerProtocol).or_else(|| part(route::protocol)),
-            route: event.and_then(|event| event_route(event, router)),
+            route: event.map(|event| event_route(event, router)),
             status: number(Field::Status),
             verdict: event.map(|event| event.verdict.as_str()),
             reason: event.and_then(|event| event.reason).map(|reason| reason.as_str()),
@@ -233,18 +233,15 @@ fn identity(record: &Record<'_>, event: Option<&Event<'_>>) -> Option<&'static s
 }
 
 /// The route of an event, safe to show, worked out anew.
-fn event_route<'a>(event: &Event<'a>, router: &'a Router) -> Option<Cow<'a, str>> {
+fn event_route<'a>(event: &Event<'a>, router: &'a Router) -> Cow<'a, str> {
     match event.target {
-        Target::Path(path) => Some(match event.escape.undo(path) {
+        Target::Path(path) => match event.escape.undo(path) {
             Cow::Borrowed(path) => router.route(path).0,
             Cow::Owned(path) => Cow::Owned(router.route(&path).0.into_owned()),
-        }),
-        Target::Named(name) => {
-            let name = event.escape.undo(name);
-            Some(Cow::Owned(crate::escape::escape_text(&name).into_owned()))
-        }
-        Target::Malformed => Some(MALFORMED.into()),
-        Target::NotLogged => Some(NOT_LOGGED.into()),
+        },
+        Target::Named(name) => Cow::Owned(route::named(&event.escape.undo(name)).0.into_owned()),
+        Target::Malformed => MALFORMED.into(),
+        Target::NotLogged => NOT_LOGGED.into(),
     }
 }
 
