@@ -1,5 +1,6 @@
 //! The agent's listeners: bound before anything is read, served together, stopped together.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -60,17 +61,23 @@ impl Listeners {
 
 /// The listener of everything, and the one of metrics and health where they have their own. This
 /// version has no other paths, so that the first then finds nothing; it keeps the place of the page.
+/// Off loopback only the groups in `open` are served; without any, binding refuses the address.
 fn settings(config: &Config) -> Vec<Settings> {
     let group = |open: &PathGroup| match open {
         PathGroup::Metrics => Group::Metrics,
         PathGroup::Health => Group::Health,
     };
-    let of = |key, listen, groups| Settings {
+    let open: Groups = config.http.open.iter().map(group).collect();
+    let of = |key, listen: SocketAddr, groups: Groups| Settings {
         key,
         listen,
         hosts: config.http.hosts.clone(),
-        open: config.http.open.iter().map(group).collect(),
-        groups,
+        open,
+        groups: if http::is_loopback(listen) || open.is_empty() {
+            groups
+        } else {
+            groups.iter().filter(|group| open.contains(*group)).collect()
+        },
         limits: Limits::default(),
     };
     let both = Groups::NONE.with(Group::Metrics).with(Group::Health);
@@ -80,5 +87,30 @@ fn settings(config: &Config) -> Vec<Settings> {
             of("http.listen", config.http.listen, Groups::NONE),
             of("metrics.listen", listen, both),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn off_loopback_only_what_is_open_is_served() {
+        let check = |listen: &str, open: &[PathGroup], expected: &[Group]| {
+            let mut config = Config::default();
+            config.http.listen = listen.parse().unwrap();
+            config.http.open = open.to_vec();
+            let settings = settings(&config);
+            let served: Vec<_> = settings.iter().flat_map(|one| one.groups.iter()).collect();
+            assert_eq!(served, expected, "{listen}, open {open:?}");
+        };
+        let both = [Group::Metrics, Group::Health];
+        check("127.0.0.1:1", &[], &both);
+        check("[::ffff:127.0.0.1]:1", &[PathGroup::Metrics], &both);
+        check("0.0.0.0:1", &[PathGroup::Metrics], &[Group::Metrics]);
+        check("[::]:1", &[PathGroup::Health], &[Group::Health]);
+        check("0.0.0.0:1", &[PathGroup::Metrics, PathGroup::Health], &both);
+        // Nothing is open: the guard refuses the address and says which key to set.
+        check("0.0.0.0:1", &[], &both);
     }
 }

@@ -27,11 +27,17 @@ pub struct GuardError {
 /// When `listen` is not a loopback address and one of `groups` is not in `open`.
 pub fn permitted(listen: SocketAddr, groups: Groups, open: Groups) -> Result<(), GuardError> {
     let closed = groups.without(open);
-    // `::ffff:127.0.0.1` is loopback too, once it is seen as the IPv4 address it stands for.
-    if listen.ip().to_canonical().is_loopback() || closed.is_empty() {
+    if is_loopback(listen) || closed.is_empty() {
         return Ok(());
     }
     Err(GuardError { listen, closed })
+}
+
+/// Whether only this machine can reach `listen`.
+#[must_use]
+pub fn is_loopback(listen: SocketAddr) -> bool {
+    // `::ffff:127.0.0.1` is loopback too, once it is seen as the IPv4 address it stands for.
+    listen.ip().to_canonical().is_loopback()
 }
 
 fn quoted(groups: Groups) -> String {

@@ -41,7 +41,7 @@ mod route;
 mod service;
 mod stream;
 
-pub use guard::{GuardError, permitted};
+pub use guard::{GuardError, is_loopback, permitted};
 pub use limit_hits::LimitHits;
 pub use pages::{Page, Pages, Readiness};
 pub use server::{BindError, ServeError, bind, serve};
