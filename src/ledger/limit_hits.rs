@@ -27,8 +27,6 @@ macro_rules! limits {
 limits! {
     /// A line was cut.
     LineBytes "line_bytes" "lines cut",
-    /// A line of `parse` would have been too long and was cut.
-    OutputBytes "output_bytes" "output lines cut",
     /// A new route was counted as `other`: there are as many as there may be.
     Routes "routes" "requests on further routes",
     /// A new route was counted as `other`: refused requests had made their share.
