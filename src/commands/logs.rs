@@ -90,7 +90,7 @@ pub(super) fn open(context: &Context, arguments: &[String]) -> Result<Logs, Fail
     if logs.list.is_empty() {
         return Err(Failure::Usage("no log could be opened".to_owned()));
     }
-    // Stable: those without a time stay where they were named.
+    // Stable: those without a time come first, in the order in which they were named.
     logs.list.sort_by_key(|log| log.first_time.unwrap_or(UnixMillis::MIN));
     Ok(logs)
 }

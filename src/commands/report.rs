@@ -59,8 +59,6 @@ fn count(context: &Context, logs: &mut Logs, ledger: &mut Ledger) -> Result<Line
     let mut lines = LineCounts::default();
     for log in &mut logs.list {
         let Some(mut reader) = log.reader(context)? else { continue };
-        // Another log's paths may stand in another column or escape.
-        ledger.routes.forget_paths();
         let complete = log.read(color, |read| {
             if let Read::Line(line) = read {
                 reader.count(line, ledger, &context.router);

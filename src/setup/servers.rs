@@ -72,15 +72,13 @@ pub fn tied<'a>(conf: &NginxConf, logs: impl IntoIterator<Item = &'a Path>) -> V
 }
 
 fn read_facts(server: &NginxServer) -> ServerFacts {
-    let name = server.names.first().map(String::as_str).unwrap_or_default();
+    let name = server.names.first().cloned().unwrap_or_default();
     let gate = Gate {
         verify_client: Some(server.verify_client),
         refusals: server.gates.iter().map(refusal).collect(),
         courtesy: courtesy(server),
         ..Gate::default()
     };
-    // nginx shows `.example.org` without its dot.
-    let name = name.strip_prefix('.').unwrap_or(name).to_owned();
     ServerFacts { name, ports: server.ports.clone(), gate }
 }
 
