@@ -313,3 +313,28 @@ fn a_format_without_the_certificate_gives_no_report() {
     assert!(stderr.contains("log_format `combined` has no $ssl_client_verify"), "{stderr}");
     assert!(stderr.contains("ssl_client_verify=\"$ssl_client_verify\""), "{stderr}");
 }
+
+/// Strangers may make a fifth of the routes, however many genuine ones come in between.
+#[test]
+fn routes_of_refused_requests_keep_to_their_share() {
+    let mut log = Log::new();
+    let letters = |n: u8| [n / 26, n % 26].map(|digit| char::from(b'a' + digit));
+    let path = |kind: &str, n: u8| format!("/{kind}-{}", String::from_iter(letters(n)));
+    let expired = "FAILED:certificate has expired";
+    for n in 0..120 {
+        log.request("10:00:00", LEDGER, expired, 400, &path("early", n));
+    }
+    for n in 0..150 {
+        log.request("10:00:01", CHECKOUT, "SUCCESS", 200, &path("genuine", n));
+        log.request("10:00:02", LEDGER, expired, 400, &path("late", n));
+    }
+    let path = log.write();
+    let report = json(&[path.to_str().unwrap()]);
+    let of = |kind: &str| {
+        let routes = report["routes"].as_array().unwrap().iter();
+        routes.filter(|route| route["route"].as_str().unwrap().starts_with(kind)).count()
+    };
+    assert_eq!([of("/early"), of("/late"), of("/genuine")], [100, 0, 150]);
+    assert_eq!(report["limits"]["routes_of_refused"], 170);
+    assert_eq!(report["requests"], 420);
+}
