@@ -19,8 +19,12 @@ use crate::show::text_table::Terminal;
 /// the number of them that its own address sent look smaller.
 const SKETCH_SEED: u64 = 0x6761_7465_6c6f_6721;
 
-/// Columns of a terminal that does not tell.
+/// Columns where there is no terminal.
 const COLUMNS_DEFAULT: usize = 100;
+
+/// Columns of a terminal that does not tell how wide it is, as on a serial line: no row is wrapped on
+/// any usual one.
+const COLUMNS_OF_TERMINAL: usize = 80;
 
 pub(super) fn run(
     context: &Context,
@@ -85,7 +89,8 @@ fn format_names(logs: &Logs) -> Option<String> {
 fn terminal(context: &Context) -> Terminal {
     let is_terminal = io::stdout().is_terminal();
     let columns = terminal_size::terminal_size_of(io::stdout())
-        .map_or(COLUMNS_DEFAULT, |(width, _)| usize::from(width.0));
+        .map(|(width, _)| usize::from(width.0))
+        .unwrap_or(if is_terminal { COLUMNS_OF_TERMINAL } else { COLUMNS_DEFAULT });
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
     let utf8 = locale.is_none_or(|locale| {
