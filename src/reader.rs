@@ -9,7 +9,7 @@ use crate::event::verdict::Verdict;
 use crate::event::{Event, Judge};
 use crate::ledger::Ledger;
 use crate::ledger::limit_hits::Limit;
-use crate::limits::UNKNOWN_GATES_MAX;
+use crate::limits::{LINE_BYTES_MAX, UNKNOWN_GATES_MAX};
 use crate::source::Line;
 
 /// Reads the lines of one log.
@@ -110,6 +110,19 @@ pub struct Unfit {
     pub variable: Option<String>,
 }
 
+impl Unfit {
+    /// What to say of a line of which no more than these bytes were kept.
+    fn cut(kept_bytes: usize) -> Unfit {
+        Unfit {
+            column: kept_bytes + 1,
+            span: kept_bytes..kept_bytes,
+            expected: format!("the end of the line within {LINE_BYTES_MAX} bytes"),
+            found: "more, which was cut".to_owned(),
+            variable: None,
+        }
+    }
+}
+
 impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Unfit { expected, found, variable, .. } = self;
@@ -131,7 +144,11 @@ impl Reader {
     /// Counts a line in the ledger. What does not fit is counted as unparsed, and said by the result.
     pub fn count(&mut self, line: &Line<'_>, ledger: &mut Ledger, router: &Router) -> bool {
         ledger.limits.hit_if(line.cut, Limit::LineBytes);
-        let record = self.parser.parse(line.bytes, &mut self.spans).ok();
+        // The last value of a cut line is not whole: a time, say, would be another one.
+        let record = match line.cut {
+            true => None,
+            false => self.parser.parse(line.bytes, &mut self.spans).ok(),
+        };
         let event = record.and_then(|record| self.judge.judge(&record).ok());
         match event {
             Some(event) if self.range.holds(event.time) => {
@@ -152,13 +169,18 @@ impl Reader {
     /// the times asked for.
     ///
     /// # Errors
-    /// Says where the line does not fit.
+    /// Says where the line does not fit. One that was cut never does: its last value is not whole.
     pub fn read<R>(
         &mut self,
-        line: &[u8],
+        line: &Line<'_>,
         then: impl FnOnce(&Record<'_>, Option<&Event<'_>>) -> R,
     ) -> Result<Option<R>, Unfit> {
+        let Line { bytes: line, cut, .. } = *line;
         let record = match self.parser.parse(line, &mut self.spans) {
+            Ok(_) if cut => {
+                self.counts.unparsed += 1;
+                return Err(Unfit::cut(line.len()));
+            }
             Ok(record) => record,
             Err(error) => {
                 self.counts.unparsed += 1;

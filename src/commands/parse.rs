@@ -67,7 +67,7 @@ impl<'a> LineWriter<'a> {
         self.text.clear();
         let text = &mut self.text;
         let (filter, router) = (self.filter, self.router);
-        let written = reader.read(line.bytes, |record, event| {
+        let written = reader.read(line, |record, event| {
             if filter.passes(record, event) {
                 // Writing to memory cannot fail, and every key is a string.
                 let _infallible =

@@ -404,3 +404,32 @@ fn hostile_lines() {
         assert!(!ended.err.contains(acts), "{:?}", ended.err);
     }
 }
+
+/// What is left of a time that was cut is another time, so a cut line counts as one that does not fit.
+#[test]
+fn a_cut_line_tells_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = fs::read_to_string(corpus("nginx-mtls-extended.log")).unwrap();
+    let good = log.lines().next().unwrap();
+    let (head, tail) = good.split_once("gatelog-lab/1.0").unwrap();
+    let of_length = |bytes: usize| format!("{head}{}{tail}", "x".repeat(bytes + 15 - good.len()));
+    for (bytes, unparsed) in [(131_072, 0), (131_073, 1), (131_072 + 10, 1)] {
+        fs::write(directory.path().join("x.log"), format!("{good}\n{}\n", of_length(bytes)))
+            .unwrap();
+        let report = run(directory.path(), &["report", "--format", "json", "x.log"]);
+        let report = &objects(&report.out)[0];
+        let parsed = 2 - unparsed;
+        let lines = serde_json::json!({"read": 2, "parsed": parsed, "unparsed": unparsed});
+        assert_eq!(report["lines"], lines, "{bytes}");
+        assert_eq!(report["requests"], parsed, "{bytes}");
+        assert_eq!(report["first_time"], "2026-11-22T11:51:17.777Z", "{bytes}");
+        assert_eq!(report["limits"]["line_bytes"].as_u64().unwrap_or(0), unparsed, "{bytes}");
+        let parse = run(directory.path(), &["parse", "x.log"]);
+        let error = objects(&parse.out)[1].get("error").cloned();
+        let expected =
+            "expected the end of the line within 131072 bytes, found more, which was cut";
+        assert_eq!(error.as_ref().and_then(|e| e.as_str()), (unparsed > 0).then_some(expected));
+        let code = run(directory.path(), &["check", "x.log"]).code;
+        assert_eq!(code, i32::from(unparsed > 0), "{bytes}");
+    }
+}

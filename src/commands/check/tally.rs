@@ -46,7 +46,7 @@ impl Tally {
         self.cut += u64::from(line.cut);
         let needs_verdict = missing::gives_verdicts(reader.parser());
         let tls_servers = &mut self.tls_servers;
-        let read = reader.read(line.bytes, |record, event| {
+        let read = reader.read(line, |record, event| {
             if let Some(event) = event {
                 unmatched.see(event);
                 if event.verdict != Verdict::NotTls && !tls_servers.contains(event.server) {
