@@ -36,8 +36,10 @@ pub(super) struct Log {
     pub(super) path: Option<PathBuf>,
     /// `None` when no line has told.
     pub(super) format: Option<ChosenFormat>,
-    /// Whether it holds any line at all.
+    /// Whether it holds nothing at all.
     pub(super) is_empty: bool,
+    /// What ended the look at the first lines.
+    fault: Option<String>,
     input: Input,
     first_time: Option<UnixMillis>,
     /// What cannot be opened again: a pipe, with the lines read from it.
@@ -80,7 +82,16 @@ pub(super) fn open(context: &Context, arguments: &[String]) -> Result<Logs, Fail
             Ok(input) => Stream::open(&input).map(|s| (input, s)).map_err(|e| e.to_string()),
         };
         match opened {
-            Ok((input, stream)) => logs.list.push(Log::new(context, input, stream)?),
+            Ok((input, stream)) => {
+                let log = Log::new(context, input, stream)?;
+                // Nobody reads on where there is nothing, so that it is said here.
+                let is_unread = log.is_empty && log.format.is_none();
+                if let Some(fault) = log.fault.as_ref().filter(|_| is_unread) {
+                    say_error(fault, color);
+                    logs.incomplete = true;
+                }
+                logs.list.push(log);
+            }
             Err(message) => {
                 say_error(&message, color);
                 logs.incomplete = true;
@@ -153,7 +164,7 @@ impl Log {
             let lines = lines.iter().map(|line| line.bytes.as_slice());
             context.choose_format(path.as_deref(), lines).is_ok_and(|format| format.is_some())
         };
-        let lines = head(&mut stream, &mut buffer, fits);
+        let Head { lines, is_empty, fault } = head(&mut stream, &mut buffer, fits);
         let first_lines = lines.iter().map(|line| line.bytes.as_slice());
         let format = context.choose_format(path.as_deref(), first_lines)?;
         let name = match (context.source_for(path.as_deref()), path.as_deref()) {
@@ -164,7 +175,8 @@ impl Log {
         let mut log = Log {
             name,
             shown: stream.name().to_owned(),
-            is_empty: lines.is_empty(),
+            is_empty,
+            fault,
             first_time: None,
             held: None,
             path,
@@ -184,7 +196,7 @@ impl Log {
         let mut judge = context.judge(&self.name, self.path.as_deref(), parser).ok()?;
         let mut spans = Spans::default();
         let mut time = |line: &OwnedLine| judge.time(&parser.parse(&line.bytes, &mut spans).ok()?);
-        lines.iter().find_map(&mut time)
+        lines.iter().filter(|line| !line.cut).find_map(&mut time)
     }
 
     /// The reader of its lines; `None` when it has no format, because it has no line.
@@ -217,6 +229,11 @@ impl Log {
         let is_pipe = stream.size_bytes().is_none();
         let progress = progress(&stream);
         let mut complete = true;
+        // A pipe has told of it once, when its first lines were read.
+        if let Some(fault) = self.fault.take().filter(|_| is_pipe) {
+            say_error(&fault, color);
+            complete = false;
+        }
         let mut is_over = false;
         while !is_over {
             let mut stopped = Ok(());
@@ -243,6 +260,14 @@ impl Log {
             }
         }
         progress.finish_and_clear();
+        if let Some(missing_bytes) = shrunk_by(&stream).filter(|_| complete) {
+            let name = stream.name();
+            say_error(
+                &format!("{name}: was cut while it was read, by {missing_bytes} bytes"),
+                color,
+            );
+            complete = false;
+        }
         Ok(complete)
     }
 }
@@ -256,32 +281,55 @@ pub(super) enum Read<'a> {
     Pause,
 }
 
-/// The first lines of a stream, whose rest stays in the buffer. A fault shows when it is read on.
-/// Of a pipe no more are awaited than those that show the format.
-fn head(
-    stream: &mut Stream,
-    buffer: &mut LineBuffer,
-    fits: impl Fn(&[OwnedLine]) -> bool,
-) -> Vec<OwnedLine> {
+/// What the look at the start of a stream brings.
+struct Head {
+    lines: Vec<OwnedLine>,
+    /// The stream has no byte.
+    is_empty: bool,
+    fault: Option<String>,
+}
+
+/// The first lines of a stream, whose rest stays in the buffer. Of a pipe no more are awaited than
+/// those that show the format.
+fn head(stream: &mut Stream, buffer: &mut LineBuffer, fits: impl Fn(&[OwnedLine]) -> bool) -> Head {
     let is_pipe = stream.size_bytes().is_none();
-    let mut lines: Vec<OwnedLine> = Vec::new();
-    let mut kept_bytes = 0;
+    let mut head = Head { lines: Vec::new(), is_empty: true, fault: None };
+    // Of a line without end, what is discarded counts too.
+    let mut read_bytes = 0;
     loop {
+        let lines = &mut head.lines;
         let mut keep = |line: Line<'_>| {
             let Line { bytes, cut, byte_offset, line_number } = line;
-            kept_bytes += bytes.len();
             lines.push(OwnedLine { bytes: bytes.to_vec(), cut, byte_offset, line_number });
         };
-        let is_over = !matches!(buffer.read_from(stream, &mut keep), Ok(1..));
+        let is_over = match buffer.read_from(stream, &mut keep) {
+            Ok(count) => {
+                read_bytes += count;
+                count == 0
+            }
+            Err(error) => {
+                head.fault = Some(error.to_string());
+                true
+            }
+        };
         if is_over {
             // The last line is kept too, for it may be the only one.
             buffer.finish(&mut keep);
         }
-        let full = lines.len() >= LINES_MAX || kept_bytes >= HEAD_BYTES_MAX;
-        if is_over || full || is_pipe && !lines.is_empty() && fits(&lines) {
-            return lines;
+        head.is_empty = read_bytes == 0;
+        let full = head.lines.len() >= LINES_MAX || read_bytes >= HEAD_BYTES_MAX;
+        if is_over || full || is_pipe && !head.lines.is_empty() && fits(&head.lines) {
+            return head;
         }
     }
+}
+
+/// How many bytes are not there any more of a file that has been read to its end.
+fn shrunk_by(stream: &Stream) -> Option<u64> {
+    // A decompressor may leave what follows its data.
+    let is_plain = stream.compression() == stream::Compression::None;
+    let size = stream.size_bytes().filter(|_| is_plain)?;
+    size.checked_sub(stream.consumed_bytes()).filter(|missing_bytes| *missing_bytes > 0)
 }
 
 /// How far the reading is, on a terminal; nothing elsewhere.

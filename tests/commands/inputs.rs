@@ -433,3 +433,51 @@ fn a_cut_line_tells_nothing() {
         assert_eq!(code, i32::from(unparsed > 0), "{bytes}");
     }
 }
+
+/// An archive that was cut before its first line is no empty log.
+#[test]
+fn an_archive_cut_at_its_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+    for length in [2, 10] {
+        fs::write(directory.path().join("cut.gz"), &head[..length]).unwrap();
+        let said = "gzip data is cut off at";
+        check(directory.path(), &["cut.gz"], 1, &[said]);
+        for name in COMMANDS {
+            let piped = run_with_input(directory.path(), &[name, "-"], &head[..length]);
+            assert_eq!(piped.code, 1, "{name}: {}", piped.err);
+            assert_eq!(piped.err.matches(said).count(), 1, "{name}: {}", piped.err);
+        }
+    }
+    // What was said of a pipe when its first lines were read is said.
+    let archive = fs::read(scene().path().join("truncated.gz")).unwrap();
+    let piped = run_with_input(directory.path(), &["report", "-"], &archive);
+    assert_eq!(piped.code, 1, "{}", piped.err);
+    assert_eq!(piped.err.matches("gzip data is cut off at").count(), 1, "{}", piped.err);
+}
+
+/// A file without a newline shows its format within the first MiB or not at all.
+#[test]
+fn the_look_at_the_first_lines_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["report", "parse"] {
+        let ended = run(directory.path(), &[name, "/dev/zero"]);
+        assert_eq!(ended.code, 2, "{name}: {}", ended.err);
+        assert!(ended.err.contains("no known log_format fits"), "{name}: {}", ended.err);
+    }
+}
+
+/// The reader of the output holds the command up in the midst of the log.
+#[test]
+fn a_log_that_is_cut_while_it_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.log");
+    let log = fs::read(corpus("nginx-mtls.log")).unwrap();
+    fs::write(&path, log.repeat(8 * 1024 * 1024 / log.len())).unwrap();
+    let mut child = command(directory.path(), &["parse", "x.log"]).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
+    let ended = super::program::ended(child);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.err.contains("error: x.log: was cut while it was read, by "), "{}", ended.err);
+}
