@@ -241,7 +241,7 @@ start_gatelog
 cat <<TEXT
 nginx demands client certificates on 127.0.0.1, ports $ports.
 Its log: $dir/extended.log
-gatelog reads that, and answers on ${bold}$url/${plain}
+gatelog reads that, and answers on ${bold}$url/metrics${plain}, /readyz and /healthz
 The numbers below are from $url/metrics
 Ctrl-C ends the demo with a report.
 

@@ -303,6 +303,8 @@ impl Follow {
         for new in sources {
             let name = new.name.clone();
             let place = known.iter().position(|old| old.is(&new));
+            // One that was given another name is not read again from its beginning.
+            let place = place.or_else(|| known.iter().position(|old| old.reads(&new)));
             let source = match place.map(|place| known.swap_remove(place)) {
                 Some(mut source) => {
                     source.reload(new);

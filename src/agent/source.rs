@@ -130,6 +130,11 @@ impl Source {
         self.setup.name == setup.name && self.setup.paths == setup.paths
     }
 
+    /// Whether it reads the files of that setup.
+    pub fn reads(&self, setup: &SourceSetup) -> bool {
+        self.setup.paths == setup.paths
+    }
+
     /// Takes a new setup of the same source; counts and places in files stay, and so does a format
     /// that was recognised from lines which nobody has named since.
     pub fn reload(&mut self, setup: SourceSetup) {

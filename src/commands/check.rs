@@ -161,7 +161,7 @@ fn fields(
         page.say_escaped(line)?;
     }
     if paste.renamed {
-        page.say_escaped(&format!("and write the log by it: access_log ... {};", paste.name))?;
+        page.say_escaped(&format!("and write a new file by it: access_log ... {};", paste.name))?;
     }
     Ok(())
 }

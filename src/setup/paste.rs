@@ -7,6 +7,7 @@
 
 use gatelog_parsers::escape::Escape;
 use gatelog_parsers::log_format::{LogFormat, Piece};
+use gatelog_parsers::recognise::{KNOWN_FORMATS, MTLS_EXTENDED};
 use gatelog_parsers::variable::{Field, Shape};
 
 use super::format::ChosenFormat;
@@ -47,7 +48,19 @@ pub fn no_verdicts(shown: &str, format: &ChosenFormat, conf: Option<&NginxConf>)
 pub fn for_log(format: &ChosenFormat, conf: Option<&NginxConf>) -> Paste {
     let beside = conf.into_iter().flat_map(|conf| &conf.log_formats);
     let taken: Vec<&str> = beside.map(|format| format.name.as_str()).collect();
-    complete(format, &taken)
+    extended(format, &taken).unwrap_or_else(|| complete(format, &taken))
+}
+
+/// Whoever logs by a format that gatelog knows by name, and not by nginx.conf, is best served by the
+/// largest of them: it is recognised again, and stands in `config/nginx-mtls.conf`.
+fn extended(format: &ChosenFormat, taken: &[&str]) -> Option<Paste> {
+    let known = KNOWN_FORMATS.iter().filter_map(|text| LogFormat::parse(text.as_bytes()).ok());
+    let is_known = format.place.is_none() && known.map(|known| known.name).any(|n| n == format.name);
+    let extended = LogFormat::parse(MTLS_EXTENDED.as_bytes()).ok()?;
+    let is_taken = taken.iter().any(|taken| taken.eq_ignore_ascii_case(&extended.name));
+    let directive = directive(&extended);
+    let fits = is_known && !is_taken && format.name != extended.name;
+    fits.then_some(Paste { directive, name: extended.name, renamed: true })
 }
 
 fn complete(format: &ChosenFormat, taken: &[&str]) -> Paste {
