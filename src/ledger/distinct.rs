@@ -95,9 +95,10 @@ impl Distinct {
             + if self.registers.is_some() { REGISTERS } else { 0 }
     }
 
-    /// Whether both hold a common value, as far as the exact part tells.
-    pub fn shares_with(&self, other: &Distinct) -> bool {
-        self.smallest.iter().any(|hash| other.smallest.binary_search(hash).is_ok())
+    /// The hashes of all values while the count is exact, then of some; at most
+    /// [`DISTINCT_EXACT_MAX`].
+    pub fn sample(&self) -> &[u64] {
+        &self.smallest
     }
 
     /// Whether it holds this value, as far as the exact part tells.

@@ -55,7 +55,8 @@ pub fn for_log(format: &ChosenFormat, conf: Option<&NginxConf>) -> Paste {
 /// largest of them: it is recognised again, and stands in `config/nginx-mtls.conf`.
 fn extended(format: &ChosenFormat, taken: &[&str]) -> Option<Paste> {
     let known = KNOWN_FORMATS.iter().filter_map(|text| LogFormat::parse(text.as_bytes()).ok());
-    let is_known = format.place.is_none() && known.map(|known| known.name).any(|n| n == format.name);
+    let is_known =
+        format.place.is_none() && known.map(|known| known.name).any(|n| n == format.name);
     let extended = LogFormat::parse(MTLS_EXTENDED.as_bytes()).ok()?;
     let is_taken = taken.iter().any(|taken| taken.eq_ignore_ascii_case(&extended.name));
     let directive = directive(&extended);

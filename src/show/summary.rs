@@ -5,7 +5,8 @@
 //! known client's name is only a *claim*, unless it comes from an address of that client and from
 //! an issuer of ours. Each server is a gate of its own: to be let in by one says nothing of another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use gatelog_parsers::time_stamp::UnixMillis;
 
@@ -35,6 +36,8 @@ pub struct Summary<'a> {
     pub over: Vec<Lockout>,
     /// How many clients (subjects) are known.
     pub known_clients: u64,
+    /// The certificates of both.
+    lockout_certificates: HashSet<CertificateKey>,
     /// For each route's place, see [`Summary::known_on`].
     known_on: BTreeMap<usize, (u64, u64)>,
 }
@@ -142,6 +145,9 @@ pub struct LetIn<'a> {
 #[derive(Debug, Default)]
 struct Client<'a> {
     certificates: Vec<&'a CertificateUse>,
+    /// Where they came from, as far as that is counted exactly. A client may have thousands of
+    /// certificates, and as many may claim its name: going through all for each is too much.
+    addresses: HashSet<u64>,
     /// When it was last let in, by server.
     last_let_in: BTreeMap<ServerId, UnixMillis>,
 }
@@ -172,7 +178,17 @@ impl<'a> Summary<'a> {
         let (locked_out, over) = lockouts(ledger, &clients, &refusals, &certificates);
         let known_clients = len(clients.len());
         let known_on = known_on_routes(&certificates);
-        Summary { ledger, certificates, locked_out, over, known_clients, known_on }
+        let lockouts = locked_out.iter().chain(&over);
+        let lockout_certificates = lockouts.flat_map(|l| l.certificates.iter().copied()).collect();
+        Summary {
+            ledger,
+            certificates,
+            locked_out,
+            over,
+            known_clients,
+            lockout_certificates,
+            known_on,
+        }
     }
 
     /// How many known certificates were seen on a route, and how many of them it refused.
@@ -195,8 +211,7 @@ impl<'a> Summary<'a> {
 
     /// Whether this certificate is counted among those of a client that is or was locked out.
     pub fn is_lockout(&self, row: &CertificateRow<'_>) -> bool {
-        let mut lockouts = self.locked_out.iter().chain(&self.over);
-        lockouts.any(|lockout| lockout.certificates.contains(row.key))
+        self.lockout_certificates.contains(row.key)
     }
 
     /// Whether the client that this certificate claims to be is not locked out.
@@ -264,6 +279,7 @@ fn clients(ledger: &Ledger) -> BTreeMap<&[u8], Client<'_>> {
     for (key, uses) in ledger.certificates.iter().filter(|(_, uses)| uses.is_known(known_since)) {
         let client = clients.entry(client_key(key, uses)).or_default();
         client.certificates.push(uses);
+        client.addresses.extend(uses.addresses.sample());
         for gate in uses.gates.iter() {
             if let Some(last) = gate.let_in.last {
                 let known = client.last_let_in.entry(gate.server).or_insert(last);
@@ -356,7 +372,7 @@ fn servers_refusing<'a>(routes: &[&'a RouteUse], uses: &CertificateUse) -> Vec<&
 }
 
 fn comes_from(uses: &CertificateUse, client: &Client<'_>) -> bool {
-    client.certificates.iter().any(|known| known.addresses.shares_with(&uses.addresses))
+    uses.addresses.sample().iter().any(|address| client.addresses.contains(address))
 }
 
 /// Those locked out now, and those that were.
@@ -527,17 +543,15 @@ fn by_client(mut lockouts: Vec<Lockout>) -> Vec<Lockout> {
         let by_refused = b.refused.cmp(&a.refused);
         by_refused.then_with(|| (&a.name, &a.place).cmp(&(&b.name, &b.place)))
     });
-    let mut merged: Vec<Lockout> = Vec::new();
+    let mut merged: BTreeMap<(Vec<u8>, Reason, String), Lockout> = BTreeMap::new();
     for lockout in lockouts {
-        let same = |known: &&mut Lockout| {
-            known.clients == 1
-                && lockout.clients == 1
-                && known.client_key == lockout.client_key
-                && known.cause.reason == lockout.cause.reason
-        };
-        match merged.iter_mut().find(same) {
-            None => merged.push(lockout),
-            Some(known) => {
+        // Several clients that a fault of ours locks out of one server stay as they are.
+        let server = if lockout.clients > 1 { lockout.place.server.clone() } else { String::new() };
+        let key = (lockout.client_key.clone(), lockout.cause.reason, server);
+        match merged.entry(key) {
+            Entry::Vacant(place) => drop(place.insert(lockout)),
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
                 known.since = known.since.into_iter().chain(lockout.since).min();
                 known.last = known.last.max(lockout.last);
                 known.refused += lockout.refused;
@@ -546,7 +560,7 @@ fn by_client(mut lockouts: Vec<Lockout>) -> Vec<Lockout> {
             }
         }
     }
-    merged
+    merged.into_values().collect()
 }
 
 /// How many known clients were seen on a server.
