@@ -6,6 +6,9 @@
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
 
+/// The years that RFC 3339 can write, 0000 to 9999 in UTC. A stamp beyond them is none.
+const MILLIS_RANGE: std::ops::Range<UnixMillis> = -62_167_219_200_000..253_402_300_800_000;
+
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
@@ -20,7 +23,7 @@ pub fn parse_time_local(text: &[u8]) -> Option<UnixMillis> {
     };
     let days = days_from_civil(four(*y1, *y2, *y3, *y4)?, month([*m1, *m2, *m3])?, two(*d1, *d2)?)?;
     let zone = zone_seconds(*s, two(*z1, *z2)?, two(*z3, *z4)?)?;
-    Some((days * 86_400 + clock_seconds(clock)? - zone) * 1000)
+    in_range((days * 86_400 + clock_seconds(clock)? - zone) * 1000)
 }
 
 /// `2026-11-22T11:51:17+00:00`, also with a fraction and with `Z` (RFC 3339).
@@ -36,7 +39,7 @@ pub fn parse_time_iso8601(text: &[u8]) -> Option<UnixMillis> {
         [s, a, b, b':', c, d] => zone_seconds(*s, two(*a, *b)?, two(*c, *d)?)?,
         _ => return None,
     };
-    Some((days * 86_400 + clock_seconds(clock)? - zone) * 1000 + millis)
+    in_range((days * 86_400 + clock_seconds(clock)? - zone) * 1000 + millis)
 }
 
 /// `1795348277.777`: seconds, a point and up to three further digits that count.
@@ -48,7 +51,7 @@ pub fn parse_msec(text: &[u8]) -> Option<UnixMillis> {
     }
     let seconds = whole.iter().try_fold(0i64, |sum, &byte| Some(sum * 10 + digit(byte)?))?;
     let (millis, rest) = fraction_millis(fraction)?;
-    rest.is_empty().then_some(seconds * 1000 + millis)
+    if rest.is_empty() { in_range(seconds * 1000 + millis) } else { None }
 }
 
 /// `Nov 22 11:51:15 2027 GMT`, the day padded with a space; seconds since 1970.
@@ -79,6 +82,10 @@ pub fn civil(unix_seconds: i64) -> [i64; 6] {
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     [year, month, day, seconds / 3600, seconds / 60 % 60, seconds % 60]
+}
+
+fn in_range(time: UnixMillis) -> Option<UnixMillis> {
+    MILLIS_RANGE.contains(&time).then_some(time)
 }
 
 fn digit(byte: u8) -> Option<i64> {
@@ -191,6 +198,18 @@ mod tests {
         check(certificate, "Nov 22 11:51:17 2026 UTC", None);
         check(certificate, "Feb 30 11:51:17 2026 GMT", None);
         check(certificate, "Dec 31 23:59:59 9999 GMT", Some(253_402_300_799));
+    }
+
+    #[test]
+    fn years_that_rfc_3339_can_write() {
+        let first = parse_time_iso8601(b"0000-01-01T00:00:00Z").unwrap();
+        let last = parse_time_iso8601(b"9999-12-31T23:59:59.999Z").unwrap();
+        assert_eq!(MILLIS_RANGE, first..last + 1);
+        assert_eq!(parse_time_local(b"31/Dec/9999:23:59:59 +0000"), Some(last - 999));
+        assert_eq!(parse_time_local(b"31/Dec/9999:23:59:59 -0001"), None);
+        assert_eq!(parse_time_iso8601(b"0000-01-01T00:00:00+00:01"), None);
+        assert_eq!(parse_msec(b"253402300799.999"), Some(last));
+        assert_eq!(parse_msec(b"253402300800.000"), None);
     }
 
     proptest! {
