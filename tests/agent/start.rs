@@ -28,7 +28,7 @@ fn wrong_usage_exits_with_2() {
     check(&["-"], &["standard input cannot be followed"]);
     check(
         &["combined.log"],
-        &["`combined` has no $ssl_client_verify", "ssl_client_verify=\"$ssl_client_verify\""],
+        &["`combined` has no $ssl_client_verify", "client_verify=$ssl_client_verify"],
     );
     check(&["--log-format", "combined", "none.log"], &["has no $ssl_client_verify"]);
     check(&["--log-format", "nope", "a.log"], &["no log_format `nope`"]);
@@ -64,7 +64,7 @@ fn a_format_that_gives_no_verdict_is_said_when_it_comes_and_may_change() {
     agent.comes_to("log_lines_total", &["unparsed"], 1.0);
     assert!(agent.is_ready(false).contains("`combined` has no $ssl_client_verify"));
     agent.says("lines tell no verdict");
-    agent.says("ssl_client_verify=\"$ssl_client_verify\"");
+    agent.says("client_verify=$ssl_client_verify");
     // The operator adds what is missing and reloads nginx.
     directory.append("a.log", &verified("/").repeat(300));
     agent.comes_to("requests_total", &[], 201.0);
