@@ -3,7 +3,7 @@
 use super::{ABSENT, LineError, LineErrorKind, LineParser, Span, Step, json_line};
 use crate::escape::Escape;
 use crate::json_line::Kind;
-use crate::variable::{Field, Shape};
+use crate::variable::{Field, Shape, contacted_upstreams};
 
 /// Which variable a key stands for.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ const SHORT_FORMS: &[(&str, Field)] = &[
     ("sni", Field::SslServerName),
     ("server", Field::ServerName),
     ("request_time_seconds", Field::RequestTime),
+    ("upstream_addrs", Field::UpstreamAddr),
+    ("upstream_statuses", Field::UpstreamStatus),
 ];
 
 impl Keys {
@@ -116,18 +118,23 @@ impl LineParser {
             })?;
             let span = Span::new(member.start, member.end);
             let value = span.of(line).unwrap_or_default();
-            let fits = |index: &u16| self.shape(*index).fits(value);
+            let fits = |index: &u16| match member.kind {
+                Kind::Nested => self.shape(*index).fits_array(value),
+                Kind::Text | Kind::Plain | Kind::Null => self.shape(*index).fits_in_object(value),
+            };
             let mut candidates = keys.of(member.key).peekable();
             let Some(first) = candidates.peek().copied() else { continue };
             known += 1;
             if member.kind == Kind::Null {
                 continue;
             }
-            let index = candidates.find(fits).filter(|_| member.kind != Kind::Nested);
-            let Some(index) = index.map(usize::from) else {
+            let Some(index) = candidates.find(fits).map(usize::from) else {
                 let kind = LineErrorKind::Value;
                 return Err(LineError::new(kind, first, member.start, member.end));
             };
+            let no_server =
+                member.kind == Kind::Nested && contacted_upstreams(value).next().is_none();
+            let span = if no_server { Span::new(member.end, member.end) } else { span };
             let key = Span::new(member.key_at, member.end);
             if let (Some(found), Some(key_span)) = (found.get_mut(index), key_spans.get_mut(index))
             {

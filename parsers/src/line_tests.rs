@@ -219,6 +219,19 @@ fn json_by_template_and_by_key() {
         r#"{"status":"no"}"#,
         Err("12: expected a status of three digits for $status, found `no`"),
     );
+    check(
+        r#"{"not_after":"2027-11-22T11:51:15Z","session_reused":true}"#,
+        Ok("2027-11-22T11:51:15Z|true"),
+    );
+    check(
+        r#"{"upstream_addrs":["[::1]:80", null],"upstream_statuses":[502,null]}"#,
+        Ok(r#"[\"[::1]:80\", null]|[502,null]"#),
+    );
+    check(r#"{"status":200,"upstream_addrs":[]}"#, Ok("200|"));
+    check(
+        r#"{"upstream_statuses":[{}]}"#,
+        Err("22: expected numbers joined by `, ` and ` : ` for $upstream_status, found `[{}]`"),
+    );
     check("status=200", Err("1: expected `{`, found `status=200`"));
     check(r#"{"status":200"#, Err("14: expected `,` or `}`, found the end of the line"));
     check(

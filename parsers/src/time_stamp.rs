@@ -54,8 +54,14 @@ pub fn parse_msec(text: &[u8]) -> Option<UnixMillis> {
     if rest.is_empty() { in_range(seconds * 1000 + millis) } else { None }
 }
 
-/// `Nov 22 11:51:15 2027 GMT`, the day padded with a space; seconds since 1970.
+/// `Nov 22 11:51:15 2027 GMT`, the day padded with a space, or a time by RFC 3339; seconds since
+/// 1970.
 pub fn parse_certificate_time(text: &[u8]) -> Option<i64> {
+    parse_openssl_time(text)
+        .or_else(|| parse_time_iso8601(text).map(|millis| millis.div_euclid(1000)))
+}
+
+fn parse_openssl_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 24] = text.try_into().ok()?;
     let [m1, m2, m3, b' ', d1, d2, b' ', clock @ .., b' ', y1, y2, y3, y4, b' ', b'G', b'M', b'T'] =
         text
@@ -196,6 +202,8 @@ mod tests {
         check(certificate, "Nov 22 11:51:17 2026 GMT", Some(T / 1000));
         check(certificate, "Nov  2 11:51:17 2026 GMT", Some(T / 1000 - 20 * 86_400));
         check(certificate, "Nov 22 11:51:17 2026 UTC", None);
+        check(certificate, "2026-11-22T11:51:17Z", Some(T / 1000));
+        check(certificate, "2026-11-22T11:51:17.999Z", Some(T / 1000));
         check(certificate, "Feb 30 11:51:17 2026 GMT", None);
         check(certificate, "Dec 31 23:59:59 9999 GMT", Some(253_402_300_799));
     }

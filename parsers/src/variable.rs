@@ -173,6 +173,27 @@ impl Shape {
         matches!(value, b"" | b"-") || self.fits_set(value)
     }
 
+    /// Whether `value` can be a value of this shape in an object that somebody else than nginx wrote:
+    /// also a time by RFC 3339, `true` and `false`.
+    pub fn fits_in_object(self, value: &[u8]) -> bool {
+        self.fits(value)
+            || match self {
+                Shape::CertificateTime => time_stamp::parse_time_iso8601(value).is_some(),
+                Shape::SessionReused => matches!(value, b"true" | b"false"),
+                _ => false,
+            }
+    }
+
+    /// Whether `array` can be the elements of a list of this shape, as JSON: `["10.0.0.1:80", null]`.
+    pub fn fits_array(self, array: &[u8]) -> bool {
+        let Some(mut elements) = array_elements(array) else { return false };
+        match self {
+            Shape::UpstreamAddresses => elements.all(|one| one == b"-" || is_upstream(one)),
+            Shape::UpstreamNumbers => elements.all(|one| one == b"-" || is_decimal(one)),
+            _ => false,
+        }
+    }
+
     fn fits_set(self, value: &[u8]) -> bool {
         match self {
             Shape::Text => true,
@@ -269,9 +290,31 @@ impl Shape {
 
 /// The elements of `$upstream_addr` and its like: joined by `, ` for the next server tried and by
 /// ` : ` after an internal redirect. One is empty where nginx had no server's name: the first when
-/// the resolver failed before a redirect, the last when it failed after one.
-pub fn upstream_list(value: &[u8]) -> UpstreamList<'_> {
-    UpstreamList { rest: Some(value) }
+/// the resolver failed before a redirect, the last when it failed after one. Takes the JSON array of
+/// [`Shape::fits_array`] too, whose `null` is `-`.
+pub fn upstream_list(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let array = array_elements(value);
+    let list = if array.is_some() { None } else { Some(UpstreamList { rest: Some(value) }) };
+    array.into_iter().flatten().chain(list.into_iter().flatten())
+}
+
+/// Whether a value of `$upstream_addr` is one element, as it stands.
+pub fn is_plain_upstream(value: &[u8]) -> bool {
+    memchr::memchr(b' ', value).is_none() && !value.ends_with(b"]")
+}
+
+/// The elements of a flat JSON array of strings, numbers and `null`; `None` for anything else. An
+/// IPv6 address begins alike and ends in its port.
+fn array_elements(value: &[u8]) -> Option<impl Iterator<Item = &[u8]> + Clone> {
+    let inside = value.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    Some(inside.split(|byte| *byte == b',').map(array_element))
+}
+
+fn array_element(text: &[u8]) -> &[u8] {
+    match text.trim_ascii() {
+        b"null" => b"-",
+        text => text.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\"")).unwrap_or(text),
+    }
 }
 
 /// The elements that name a server.
@@ -279,9 +322,9 @@ pub fn contacted_upstreams(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone 
     upstream_list(value).filter(|element| !matches!(*element, b"" | b"-"))
 }
 
-/// Iterates over the elements; see [`upstream_list`].
+/// Iterates over the elements as nginx joins them; see [`upstream_list`].
 #[derive(Clone, Debug)]
-pub struct UpstreamList<'a> {
+struct UpstreamList<'a> {
     rest: Option<&'a [u8]>,
 }
 
@@ -376,7 +419,7 @@ fn is_upstream(element: &[u8]) -> bool {
 
 fn is_upstream_list(value: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
     let mut named = false;
-    upstream_list(value).all(|element| {
+    UpstreamList { rest: Some(value) }.all(|element| {
         named |= !element.is_empty();
         element.is_empty() || is_element(element)
     }) && named
@@ -463,6 +506,8 @@ mod tests {
         check("10.0.0.1:80", &["10.0.0.1:80"]);
         check("10.0.0.1:80, 10.0.0.2:80", &["10.0.0.1:80", "10.0.0.2:80"]);
         check("10.0.0.1:80 : 10.0.0.2:80", &["10.0.0.1:80", "10.0.0.2:80"]);
+        check(r#"["10.0.0.1:80", null,"[::1]:80"]"#, &["10.0.0.1:80", "-", "[::1]:80"]);
+        check("[::1]:80, [::1]:81", &["[::1]:80", "[::1]:81"]);
         check("a, b : c, -", &["a", "b", "c", "-"]);
         check("502 :", &["502 :"]);
         check(", b", &["", "b"]);

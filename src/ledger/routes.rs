@@ -1,7 +1,7 @@
 //! The counts of each server and route, and the way from a raw path to its route.
 
 use foldhash::fast::RandomState;
-use gatelog_parsers::variable::contacted_upstreams;
+use gatelog_parsers::variable::{contacted_upstreams, is_plain_upstream};
 use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
 
@@ -316,7 +316,7 @@ fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: 
         let full = route.upstreams.change(addr, NAMES_PER_ROUTE_MAX, |counts| counts.add(verdict));
         limits.hit_if(full, Limit::Upstreams);
     };
-    if memchr::memchr(b' ', addr).is_none() {
+    if is_plain_upstream(addr) {
         return count(addr);
     }
     let contacted = contacted_upstreams(addr);

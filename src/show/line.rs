@@ -141,7 +141,9 @@ impl<'a> LineJson<'a> {
             upstream_statuses,
             tls_protocol: text(Field::SslProtocol),
             tls_cipher: text(Field::SslCipher),
-            session_reused: record.value(Field::SslSessionReused).map(|value| value == b"r"),
+            session_reused: record
+                .value(Field::SslSessionReused)
+                .map(|value| matches!(value, b"r" | b"true")),
             request_time_seconds: record.value(Field::RequestTime).and_then(parse_number),
             body_bytes_sent: number(Field::BodyBytesSent),
             bytes_sent: number(Field::BytesSent),

@@ -67,10 +67,11 @@ fn labels() -> Vec<Label> {
     .collect()
 }
 
-/// The objects of a log, none of which is an error.
+/// The objects of a log of the corpus, or of one elsewhere; none of them is an error.
 fn parsed(log: &str, options: &[&str]) -> Vec<Object> {
-    let log = corpus(log);
-    let ended = run(Path::new(CORPUS), &[&["parse", &log], options].concat());
+    let log = Path::new(CORPUS).join(log);
+    let log = log.to_str().unwrap();
+    let ended = run(Path::new(CORPUS), &[&["parse", log], options].concat());
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.err.lines().all(|line| line.contains("read as")), "{}", ended.err);
     let objects = objects(&ended.out);
@@ -192,6 +193,32 @@ fn the_logs_agree_on_what_they_share() {
             }
         }
         assert!(seen.len() >= shared, "{log}: {} keys: {seen:?}", seen.len());
+    }
+}
+
+/// What `parse` printed can be read again. Of a line without an upstream it does not tell that one
+/// would have been logged, and of plain HTTP not that it was, so that those have other verdicts.
+#[test]
+fn what_is_printed_can_be_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    for log in LOGS {
+        let printed = parsed(log, &[]);
+        let path = directory.path().join(format!("{log}.json"));
+        let lines = printed.iter().map(|object| Value::from(object.clone()).to_string() + "\n");
+        fs::write(&path, lines.collect::<String>()).unwrap();
+        let again = parsed(path.to_str().unwrap(), &[]);
+        assert_eq!(again.len(), printed.len());
+        for (mut first, mut second) in printed.into_iter().zip(again) {
+            let decided = ["verdict", "reason", "class", "identity", "route", "server"];
+            if first.contains_key("upstream_addrs") {
+                assert_eq!(first, second, "{log}");
+            }
+            decided.iter().for_each(|key| {
+                first.remove(*key);
+                second.remove(*key);
+            });
+            assert_eq!(first, second, "{log}");
+        }
     }
 }
 
