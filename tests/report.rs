@@ -262,6 +262,49 @@ fn a_new_certificate_from_a_known_address_is_the_known_client() {
     assert!(!text.contains("STRANGERS"), "{text}");
 }
 
+/// A certificate of somebody else's CA is a stranger's, also from the client's address and with the
+/// client's name; and what the real client then does says nothing of it.
+#[test]
+fn an_impostor_beside_the_real_client_is_a_stranger() {
+    let mut log = Log::new();
+    let impostor = ("checkout-service", 'f', CHECKOUT.2);
+    log.request("11:50:00", CHECKOUT, "SUCCESS", 200, "/payments/7");
+    for second in 10..15 {
+        let chain = "FAILED:unable to verify the first certificate";
+        log.request(&format!("11:56:{second}"), impostor, chain, 400, "/payments/7");
+    }
+    log.request("11:59:00", CHECKOUT, "SUCCESS", 200, "/payments/7");
+    let foreign = |line: &str| {
+        let issuer =
+            if line.contains("ffffffff") { "CN=Rogue CA" } else { "CN=Issuing CA 1,O=lab" };
+        line.replace("CN=Issuing CA 1,O=lab", issuer) + "\n"
+    };
+    log.text = log.text.lines().map(foreign).collect();
+    let text = log.report();
+    assert!(text.starts_with("No known client is locked out."), "{text}");
+    assert!(text.contains("\n\"checkout-service\"  11:56"), "{text}");
+    assert!(text.contains("5  10.0.0.1; the real one is fine"), "{text}");
+    assert!(!text.contains("OVER"), "{text}");
+    assert!(text.contains("A stranger: "), "{text}");
+}
+
+/// To be let in by one server says nothing of another, which may still refuse everybody.
+#[test]
+fn each_server_is_a_gate_of_its_own() {
+    let mut log = Log::new();
+    log.request("11:50:00", CHECKOUT, "SUCCESS", 200, "/payments/7");
+    log.request("11:51:00", CHECKOUT, "FAILED:CRL has expired", 400, "/stale");
+    log.text = log.text.lines().fold(String::new(), |text, line| {
+        let server = if line.contains("/stale") { "stale.example.com" } else { "api.example.com" };
+        text + &line.replace("api.example.com", server) + "\n"
+    });
+    log.request("11:52:00", CHECKOUT, "SUCCESS", 200, "/payments/7");
+    let text = log.report();
+    assert!(text.starts_with("1 known client is locked out, on our side."), "{text}");
+    assert!(text.contains("CRL expired, our side: stale.example.com /stale"), "{text}");
+    assert!(text.contains("us: put a fresh CRL"), "{text}");
+}
+
 #[test]
 fn our_own_crl_replaces_the_clients_it_locks_out() {
     let mut log = Log::new();

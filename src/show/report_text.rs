@@ -218,9 +218,8 @@ impl ReportText<'_> {
 
     fn strangers(&self) -> (Table, String) {
         let refused = |row: &&CertificateRow<'_>| {
-            !row.uses.is_proven()
-                && row.uses.verdicts.denials() + row.uses.verdicts.of(Verdict::FailedOpen) > 0
-                && !self.summary.is_lockout(row)
+            let is_stranger = !row.uses.is_proven() && !self.summary.is_lockout(row);
+            is_stranger && row.uses.verdicts.denials() > 0
         };
         let rows: Vec<_> = self.summary.certificates.iter().filter(refused).collect();
         let title = "STRANGERS, never verified here; \"names\" are their own words";
