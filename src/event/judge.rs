@@ -22,6 +22,8 @@ pub struct Event<'a> {
     pub time: Option<UnixMillis>,
     /// The server's name, safe to show.
     pub server: &'a str,
+    /// Whether that is `other`: there are more servers than are told apart.
+    pub is_other_server: bool,
     /// What decides the route.
     pub target: Target<'a>,
     /// The outcome.
@@ -139,6 +141,7 @@ impl Judge {
         Ok(Event {
             time,
             server: &server.name,
+            is_other_server: server.is_other,
             target,
             verdict,
             reason,

@@ -115,6 +115,8 @@ pub struct Server {
     pub name: String,
     /// What is known of its gate.
     pub gate: Gate,
+    /// Whether it stands for the servers beyond [`SERVER_NAMES_MAX`], and is called `other`.
+    pub is_other: bool,
 }
 
 /// Finds the server of a line; each pair of name and port is worked out once.
@@ -176,7 +178,7 @@ impl Servers {
         let read = gates.next().map(|first| gates.fold(first, Gate::or)).unwrap_or_default();
         let declared = self.declared.iter().filter(|facts| facts.name == name);
         let gate = declared.fold(read, |gate, facts| gate.with(&facts.gate));
-        self.found.push(Server { name, gate });
+        self.found.push(Server { name, gate, is_other: false });
         self.by_key.insert(self.key.clone(), self.found.len() - 1);
         self.found.len() - 1
     }
@@ -219,8 +221,11 @@ impl Gate {
 }
 
 /// Stands for the servers beyond [`SERVER_NAMES_MAX`].
-static OTHER: std::sync::LazyLock<Server> =
-    std::sync::LazyLock::new(|| Server { name: "other".to_owned(), gate: Gate::default() });
+static OTHER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(|| Server {
+    name: "other".to_owned(),
+    gate: Gate::default(),
+    is_other: true,
+});
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,8 @@ macro_rules! limits {
 limits! {
     /// A line was cut.
     LineBytes "line_bytes" "lines cut",
+    /// A line was counted under the server `other`: its source has more than are told apart.
+    Servers "servers" "lines of further servers",
     /// A new route was counted as `other`: there are as many as there may be.
     Routes "routes" "requests on further routes",
     /// A new route was counted as `other`: refused requests had made their share.

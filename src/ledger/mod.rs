@@ -92,6 +92,7 @@ impl Ledger {
     /// Counts an event.
     pub fn record(&mut self, event: &Event<'_>, router: &Router) {
         let limits = &mut self.limits;
+        limits.hit_if(event.is_other_server, Limit::Servers);
         let address = event.remote_addr.map(|addr| self.seed.hash(addr));
         let route = self.routes.record(event, router, limits);
         let place = (route, self.routes.server_of(route));
