@@ -212,6 +212,33 @@ fn a_log_without_fingerprint_and_cipher_tells_what_it_has() {
 }
 
 #[test]
+fn servers_beyond_the_bound_are_counted_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("many.log");
+    let lines = (0..1003).map(|server| format!("s{server} 200 NONE\n")).collect::<String>();
+    std::fs::write(&path, lines).unwrap();
+    let format = "$server_name $status $ssl_client_verify";
+    let report = json(&["--log-format", format, path.to_str().unwrap()]);
+    assert_eq!(counts(&report["limits"])["servers"], 3);
+    assert_eq!(report["requests"], 1003);
+}
+
+/// A client that has renewed its certificate is one client.
+#[test]
+fn known_clients_of_a_route_are_subjects() {
+    let mut log = Log::new();
+    let (name, _, address) = CHECKOUT;
+    for digit in ['b', 'd'] {
+        log.request("11:50:10", (name, digit, address), "SUCCESS", 200, "/payments/7");
+        log.request("11:50:11", (name, digit, address), "SUCCESS", 403, "/payments/7");
+    }
+    log.request("11:50:12", LEDGER, "SUCCESS", 200, "/payments/7");
+    let report = json(&[log.write().to_str().unwrap()]);
+    let route = &report["routes"][0];
+    assert_eq!((&route["known_clients"], &route["known_refused"]), (&2.into(), &1.into()));
+}
+
+#[test]
 fn a_clean_day_is_three_lines() {
     let mut log = Log::new();
     for minute in 10..50 {

@@ -191,7 +191,7 @@ impl<'a> Summary<'a> {
         }
     }
 
-    /// How many known certificates were seen on a route, and how many of them it refused.
+    /// How many known clients were seen on a route, and how many of them it refused.
     pub fn known_on(&self, route: RouteId) -> (u64, u64) {
         self.known_on.get(&route.index()).copied().unwrap_or_default()
     }
@@ -258,15 +258,22 @@ fn client_key<'a>(key: &'a CertificateKey, uses: &'a CertificateUse) -> &'a [u8]
     if uses.subject_dn.is_empty() { &key.bytes } else { &uses.subject_dn }
 }
 
+/// For each route how many known clients it saw, and how many of them it refused. A client that has
+/// renewed its certificate counts once.
 fn known_on_routes(certificates: &[CertificateRow<'_>]) -> BTreeMap<usize, (u64, u64)> {
-    let mut known_on: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
-    for CertificateRow { uses, .. } in certificates.iter().filter(|row| row.known) {
-        let mut seen = uses.routes_let_in.clone();
+    let mut by_client: BTreeMap<&[u8], (RouteSet, RouteSet)> = BTreeMap::new();
+    for CertificateRow { key, uses, .. } in certificates.iter().filter(|row| row.known) {
+        let (seen, refused) = by_client.entry(client_key(key, uses)).or_default();
+        seen.merge(&uses.routes_let_in);
         seen.merge(&uses.routes_refused);
-        for route in seen.iter() {
+        refused.merge(&uses.routes_refused);
+    }
+    let mut known_on: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for (all, refused_on) in by_client.values() {
+        for route in all.iter() {
             let (seen, refused) = known_on.entry(route.index()).or_default();
             *seen += 1;
-            *refused += u64::from(uses.routes_refused.has(route));
+            *refused += u64::from(refused_on.has(route));
         }
     }
     known_on
