@@ -42,6 +42,19 @@ pub fn escape_text(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Bytes as UTF-8, each that is not as `\xHH`; hidden characters stay. For programs and for paths; what
+/// a person is shown goes through [`escape_text`].
+pub fn utf8_text(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(bytes.utf8_chunks().fold(String::new(), |mut text, chunk| {
+        text.push_str(chunk.valid());
+        text.push_str(&hex(chunk.invalid()));
+        text
+    }))
+}
+
 /// The same text cell by cell, each with its place in the original, for cutting and for carets.
 ///
 /// A hidden character is one cell, whatever its length; of a broken sequence each byte is one.

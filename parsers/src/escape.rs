@@ -53,8 +53,8 @@ fn undo_from(value: &[u8], first_backslash: usize) -> Vec<u8> {
 /// Undoes the escape that `text` starts with and returns its length in bytes.
 fn undo_one(text: &[u8], out: &mut Vec<u8>) -> usize {
     let (byte, used) = match text {
-        [_, b'x', high, low, ..] if hex(*high).is_some() && hex(*low).is_some() => {
-            (hex(*high).zip(hex(*low)).map_or(b'\\', |(high, low)| high << 4 | low), 4)
+        [_, b'x', high, low, ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => {
+            (hex_digit(*high).zip(hex_digit(*low)).map_or(b'\\', |(high, low)| high << 4 | low), 4)
         }
         [_, b'u', ..] => return undo_unicode(text, out),
         [_, b'n', ..] => (b'\n', 2),
@@ -72,9 +72,9 @@ fn undo_one(text: &[u8], out: &mut Vec<u8>) -> usize {
 /// `\uHHHH`, two of them for a character outside the basic plane; a lone surrogate stays as it is.
 fn undo_unicode(text: &[u8], out: &mut Vec<u8>) -> usize {
     let unit = |at: usize| match text.get(at..at + 6) {
-        Some([b'\\', b'u', digits @ ..]) => {
-            digits.iter().try_fold(0u32, |sum, &digit| Some(sum << 4 | u32::from(hex(digit)?)))
-        }
+        Some([b'\\', b'u', digits @ ..]) => digits
+            .iter()
+            .try_fold(0u32, |sum, &digit| Some(sum << 4 | u32::from(hex_digit(digit)?))),
         _ => None,
     };
     let (code, used) = match (unit(0), unit(6)) {
@@ -95,7 +95,8 @@ fn undo_unicode(text: &[u8], out: &mut Vec<u8>) -> usize {
     }
 }
 
-fn hex(digit: u8) -> Option<u8> {
+/// The value of a hex digit, in either case.
+pub fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

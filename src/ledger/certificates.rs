@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use gatelog_parsers::escape::Escape;
+use gatelog_parsers::escape::{Escape, hex_digit};
 use gatelog_parsers::time_stamp::{self, UnixMillis};
 use hashbrown::HashMap;
 
@@ -57,18 +57,9 @@ fn decode_sha1(hex: &[u8]) -> Option<[u8; 20]> {
     let pairs: &[[u8; 2]; 20] = pairs.try_into().ok()?;
     let mut bytes = [0; 20];
     for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
+        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
     }
     Some(bytes)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// What one certificate did.

@@ -172,12 +172,7 @@ fn guessed_prefix(main: &Path) -> PathBuf {
 
 /// Bytes as text; what is not UTF-8 becomes `\xHH`.
 fn text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")));
-    }
-    text
+    crate::escape::utf8_text(bytes).into_owned()
 }
 
 /// A value that nginx refuses.

@@ -163,16 +163,7 @@ pub struct Text<'a>(pub Cow<'a, [u8]>);
 impl Text<'_> {
     /// The text as a string.
     pub fn to_utf8(&self) -> Cow<'_, str> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => Cow::Owned(self.0.utf8_chunks().fold(String::new(), |mut text, chunk| {
-                text.push_str(chunk.valid());
-                for byte in chunk.invalid() {
-                    text.push_str(&format!("\\x{byte:02X}"));
-                }
-                text
-            })),
-        }
+        crate::escape::utf8_text(&self.0)
     }
 }
 

@@ -4,7 +4,7 @@ use gatelog_parsers::time_stamp::UnixMillis;
 
 use super::report_json::issuer_uses;
 use super::summary::{Cause, CertificateRow, LetIn, Lockout, Summary};
-use super::text_table::{Cell, Column, Narrow, Style, Table, Terminal};
+use super::text_table::{Cell, Column, Narrow, Style, Table, Terminal, wrap};
 use super::time;
 use super::words::{clients_are, count, counted, share};
 use crate::escape::escape_text;
@@ -168,7 +168,7 @@ impl ReportText<'_> {
             count(verdicts.denials())
         );
         let span = match (ledger.seen.first, ledger.seen.last) {
-            (Some(first), Some(last)) => time_span(first.div_euclid(1000), last.div_euclid(1000)),
+            (Some(first), Some(last)) => time::span(first.div_euclid(1000), last.div_euclid(1000)),
             _ => String::new(),
         };
         let (failures, tls) = (verdicts.failures(), verdicts.tls_requests());
@@ -577,12 +577,6 @@ fn of(part: u64, whole: u64) -> String {
     if share == "-" { "none".to_owned() } else { share }
 }
 
-fn time_span(first: i64, last: i64) -> String {
-    let (day, clock) = (time::day, time::clock_seconds);
-    let last_day = if day(first) == day(last) { String::new() } else { format!("{} ", day(last)) };
-    format!("{} {} to {last_day}{} UTC. ", day(first), clock(first), clock(last))
-}
-
 fn age(since: Option<UnixMillis>, until: Option<UnixMillis>) -> String {
     let seconds = |(since, until): (i64, i64)| until.saturating_sub(since).div_euclid(1000);
     since.zip(until).map_or("-".to_owned(), |times| time::age(seconds(times)))
@@ -602,20 +596,4 @@ fn advice_lines(row: &CertificateRow<'_>, cause: &Cause, columns: usize) -> Vec<
         side => side.prefix(),
     };
     wrap(&format!("  {}. {side}: {}", cause.reason, cause.advice), columns, "  ")
-}
-
-/// Breaks a sentence at spaces.
-fn wrap(text: &str, columns: usize, indent: &str) -> Vec<String> {
-    use unicode_width::UnicodeWidthStr as _;
-    let start = text.len() - text.trim_start().len();
-    let (lead, words) = text.split_at_checked(start).unwrap_or(("", text));
-    let mut lines: Vec<String> = vec![lead.to_owned()];
-    for word in words.split_inclusive(' ') {
-        let fits = |line: &String| line.width() + word.trim_end().width() <= columns.max(20);
-        match lines.last_mut() {
-            Some(line) if line.trim().is_empty() || fits(line) => line.push_str(word),
-            _ => lines.push(format!("{indent}{word}")),
-        }
-    }
-    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
 }

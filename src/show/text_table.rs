@@ -292,6 +292,21 @@ fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> String {
     text
 }
 
+/// Breaks a sentence at spaces; further lines begin with `indent`.
+pub fn wrap(text: &str, columns: usize, indent: &str) -> Vec<String> {
+    let start = text.len() - text.trim_start().len();
+    let (lead, words) = text.split_at_checked(start).unwrap_or(("", text));
+    let mut lines: Vec<String> = vec![lead.to_owned()];
+    for word in words.split_inclusive(' ') {
+        let fits = |line: &String| line.width() + word.trim_end().width() <= columns.max(20);
+        match lines.last_mut() {
+            Some(line) if line.trim().is_empty() || fits(line) => line.push_str(word),
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

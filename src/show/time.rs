@@ -41,6 +41,12 @@ pub fn short(unix_seconds: i64, now_seconds: i64) -> String {
     day.rsplit_once(' ').map_or(day.clone(), |(day, _)| day.to_owned())
 }
 
+/// `22 Nov 2026 00:00:03 to 23:59:58 UTC. `, the second day too if it is another one.
+pub fn span(first: i64, last: i64) -> String {
+    let last_day = if day(first) == day(last) { String::new() } else { format!("{} ", day(last)) };
+    format!("{} {} to {last_day}{} UTC. ", day(first), clock_seconds(first), clock_seconds(last))
+}
+
 /// An age in one unit, days with their hours: `14 min`, `5 h`, `1 d 13 h`.
 pub fn age(seconds: i64) -> String {
     match seconds.max(0) {
