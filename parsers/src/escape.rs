@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::hex;
+
 /// The `escape=` of a `log_format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Escape {
@@ -53,9 +55,10 @@ fn undo_from(value: &[u8], first_backslash: usize) -> Vec<u8> {
 /// Undoes the escape that `text` starts with and returns its length in bytes.
 fn undo_one(text: &[u8], out: &mut Vec<u8>) -> usize {
     let (byte, used) = match text {
-        [_, b'x', high, low, ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => {
-            (hex_digit(*high).zip(hex_digit(*low)).map_or(b'\\', |(high, low)| high << 4 | low), 4)
-        }
+        [_, b'x', high, low, ..] if hex::digit(*high).is_some() && hex::digit(*low).is_some() => (
+            hex::digit(*high).zip(hex::digit(*low)).map_or(b'\\', |(high, low)| high << 4 | low),
+            4,
+        ),
         [_, b'u', ..] => return undo_unicode(text, out),
         [_, b'n', ..] => (b'\n', 2),
         [_, b'r', ..] => (b'\r', 2),
@@ -74,7 +77,7 @@ fn undo_unicode(text: &[u8], out: &mut Vec<u8>) -> usize {
     let unit = |at: usize| match text.get(at..at + 6) {
         Some([b'\\', b'u', digits @ ..]) => digits
             .iter()
-            .try_fold(0u32, |sum, &digit| Some(sum << 4 | u32::from(hex_digit(digit)?))),
+            .try_fold(0u32, |sum, &digit| Some(sum << 4 | u32::from(hex::digit(digit)?))),
         _ => None,
     };
     let (code, used) = match (unit(0), unit(6)) {
@@ -92,16 +95,6 @@ fn undo_unicode(text: &[u8], out: &mut Vec<u8>) -> usize {
             out.push(b'\\');
             1
         }
-    }
-}
-
-/// The value of a hex digit, in either case.
-pub fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes in, records out: nginx's `log_format`, the lines it writes, its configuration and the
 //! names in them.
 //!
-//! The crate does no I/O, has no clock, logs nothing and depends on nom and memchr only. A value is
+//! The crate does no I/O, has no clock, logs nothing and depends on nom, memchr and wide only. A value is
 //! borrowed from its line; what a line does not hold is said with the column and what was expected.
 //!
 //! Reading order: [`variable`] names what can stand in a line, [`log_format`] reads the directive,
@@ -9,6 +9,7 @@
 
 pub mod distinguished_name;
 pub mod escape;
+pub mod hex;
 pub mod json_line;
 pub mod line;
 pub mod log_format;

@@ -19,6 +19,8 @@ pub use crate::line::by_template::EFFORT_BYTES_MAX;
 mod by_key;
 #[path = "line_by_template.rs"]
 mod by_template;
+#[path = "line_marks.rs"]
+mod marks;
 #[path = "line_straight.rs"]
 mod straight;
 
@@ -77,6 +79,7 @@ pub struct Spans {
     other: Vec<Span>,
     /// The last place where each open value can end.
     limits: Vec<usize>,
+    marks: marks::Marks,
     /// The latest time stamp that was found to be one; most lines carry the one before theirs.
     stamp: Vec<u8>,
 }
@@ -181,10 +184,12 @@ impl LineParser {
             let open = step.end == End::Open;
             step.retried = open || behind_open;
             behind_open = open;
-            step.plain = straight::Plain::of(step.shape, &step.literal, step.end);
         }
         let literals = steps.iter().map(|step| &step.literal);
         let guard = guard(format.escape, literals.chain([&leading]));
+        for step in &mut steps {
+            step.plain = straight::Plain::of(step, format.escape, &guard);
+        }
         let keys = Keys::of_template(&leading, &steps, format.escape);
         let slots = slots(&steps);
         let open = steps.iter().any(|step| step.end == End::Open);
@@ -238,11 +243,12 @@ impl LineParser {
         line: &'a [u8],
         spans: &'a mut Spans,
     ) -> Result<Record<'a>, LineError> {
-        let Spans { found, other, limits, stamp } = spans;
-        found.clear();
-        found.resize(self.steps.len(), ABSENT);
+        spans.found.clear();
+        spans.found.resize(self.steps.len(), ABSENT);
         let is_its = self.templated && line.starts_with(&self.leading);
-        if is_its && self.straight(line, found, stamp) {
+        let is_plain = is_its && self.straight(line, spans);
+        let Spans { found, other, limits, .. } = spans;
+        if is_plain {
             return Ok(Record { line, spans: found, parser: self, escape: self.escape });
         }
         found.fill(ABSENT);
@@ -314,7 +320,7 @@ impl Step {
             shape,
             literal: Vec::new(),
             end: End::Line,
-            plain: straight::Plain::ByEnd,
+            plain: straight::Plain::default(),
             retried: false,
         }
     }

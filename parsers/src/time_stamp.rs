@@ -44,6 +44,9 @@ pub fn parse_time_iso8601(text: &[u8]) -> Option<UnixMillis> {
 
 /// `1795348277.777`: seconds, a point and up to three further digits that count.
 pub fn parse_msec(text: &[u8]) -> Option<UnixMillis> {
+    if let Some(time) = parse_plain_msec(text) {
+        return Some(time);
+    }
     let point = memchr::memchr(b'.', text).unwrap_or(text.len());
     let (whole, fraction) = text.split_at_checked(point)?;
     if whole.is_empty() || whole.len() > 12 {
@@ -52,6 +55,31 @@ pub fn parse_msec(text: &[u8]) -> Option<UnixMillis> {
     let seconds = whole.iter().try_fold(0i64, |sum, &byte| Some(sum * 10 + digit(byte)?))?;
     let (millis, rest) = fraction_millis(fraction)?;
     if rest.is_empty() { in_range(seconds * 1000 + millis) } else { None }
+}
+
+/// As nginx has written it since 2001: ten digits, a point, three digits.
+fn parse_plain_msec(text: &[u8]) -> Option<UnixMillis> {
+    let text = <&[u8; 14]>::try_from(text).ok()?;
+    let [eight @ .., s9, s10, b'.', m1, m2, m3] = text else { return None };
+    let last = [*s9, *s10, *m1, *m2, *m3].map(|byte| i64::from(byte.wrapping_sub(b'0')));
+    if last.iter().any(|digit| *digit > 9) {
+        return None;
+    }
+    let last = last.iter().fold(0, |sum, digit| sum * 10 + digit);
+    Some(eight_digits(*eight)? * 100_000 + last)
+}
+
+/// The number of eight digits, all in one word: pairs, fours, eight.
+fn eight_digits(digits: [u8; 8]) -> Option<i64> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(digits) ^ (EACH * 0x30);
+    // A digit is now its value: anything greater has a bit of the upper half, or gets one by adding 6.
+    if (word | word.wrapping_add(EACH * 6)) & (EACH * 0xf0) != 0 {
+        return None;
+    }
+    let pairs = (word * 10 + (word >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    i64::try_from((fours * 10_000 + (fours >> 32)) & 0xffff_ffff).ok()
 }
 
 /// `Nov 22 11:51:15 2027 GMT`, the day padded with a space, or a time by RFC 3339; seconds since
@@ -195,6 +223,14 @@ mod tests {
         check(msec, "1795348277", Some(T));
         check(msec, "1795348277.7779", Some(T + 777));
         check(msec, "1795348277.", None);
+        check(msec, "9876543210.123", Some(9_876_543_210_123));
+        for at in 0..14 {
+            for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit()) {
+                let mut text = *b"1795348277.777";
+                text[at] = byte;
+                assert!((at, byte) == (10, b'.') || parse_plain_msec(&text).is_none());
+            }
+        }
         check(msec, "1795348277.77x", None);
         check(msec, ".5", None);
         check(msec, "9999999999999.000", None);

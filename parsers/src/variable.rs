@@ -4,7 +4,9 @@
 //! Every shape also takes `-` (unset, `escape=default`) and nothing (unset, `escape=json`).
 //! Source: nginx, "Alphabetical index of variables", and `ngx_http_log_module`.
 
-use crate::{time_stamp, verify_result};
+use wide::u8x16;
+
+use crate::{hex, time_stamp, verify_result};
 
 macro_rules! fields {
     ($($(#[$doc:meta])* $field:ident $name:literal $shape:ident,)*) => {
@@ -194,6 +196,16 @@ impl Shape {
         }
     }
 
+    /// [`Shape::fits`] of a value that is known to hold nothing outside `#` to `~`.
+    pub(crate) fn fits_unmarked(self, value: &[u8]) -> bool {
+        match self {
+            Shape::Text | Shape::Token => true,
+            Shape::UpstreamAddresses => value.is_empty() || is_upstream_of_token(value),
+            Shape::UpstreamNumbers => matches!(value, b"" | b"-") || is_decimal(value),
+            shape => shape.fits(value),
+        }
+    }
+
     fn fits_set(self, value: &[u8]) -> bool {
         match self {
             Shape::Text => true,
@@ -204,11 +216,13 @@ impl Shape {
             Shape::Status => value.len() == 3 && value.iter().all(u8::is_ascii_digit),
             Shape::Integer => value.iter().all(u8::is_ascii_digit),
             Shape::Decimal => is_decimal(value),
-            Shape::Sha1 => value.len() == 40 && value.iter().all(u8::is_ascii_hexdigit),
-            Shape::Hex => value.iter().all(u8::is_ascii_hexdigit),
-            Shape::Serial => is_serial(value),
+            Shape::Sha1 => value.len() == 40 && hex::all_digits(value),
+            Shape::Hex => hex::all_digits(value),
+            Shape::Serial => hex::all_digits(value) || is_serial(value),
             Shape::Verify => {
-                verify_result::parse(value).is_some() && value.iter().all(|&b| self.may_hold(b))
+                matches!(value, b"SUCCESS" | b"NONE")
+                    || verify_result::parse(value).is_some()
+                        && value.iter().all(|&b| self.may_hold(b))
             }
             Shape::CertificateTime => is_certificate_time(value),
             Shape::SessionReused => matches!(value, b"r" | b"."),
@@ -382,6 +396,9 @@ fn is_serial(value: &[u8]) -> bool {
 /// of one digit or a time that is none must not hide its line. So what OpenSSL prints is told by its
 /// form, `Mmm dd hh:mm:ss[.f] year GMT`, and the date is left to whoever needs it.
 fn is_certificate_time(value: &[u8]) -> bool {
+    if is_plain_certificate_time(value) {
+        return true;
+    }
     let Some((head, rest)) = value.strip_suffix(b" GMT").and_then(|v| v.split_at_checked(15))
     else {
         return value == b"Bad time value";
@@ -402,19 +419,53 @@ fn is_certificate_time(value: &[u8]) -> bool {
         })
 }
 
+/// Nearly all of them: a day of two digits, no fraction, a year of four digits.
+fn is_plain_certificate_time(value: &[u8]) -> bool {
+    const LOW: &[u8; 24] = b"Aaa 00 00:00:00 0000 GMT";
+    const HIGH: &[u8; 24] = b"Zzz 99 99:99:99 9999 GMT";
+    let Ok(value) = <&[u8; 24]>::try_from(value) else { return false };
+    // Its first and its last sixteen bytes, each between those of the two bounds.
+    [0, 8].into_iter().all(|from| {
+        let sixteen = |text: &[u8; 24]| {
+            text.get(from..).and_then(|text| text.first_chunk().copied()).map(u8x16::from)
+        };
+        match (sixteen(LOW), sixteen(value), sixteen(HIGH)) {
+            (Some(low), Some(value), Some(high)) => value.max(low).min(high).simd_eq(value).all(),
+            _ => false,
+        }
+    })
+}
+
+/// What a byte of an address is: a digit, a point or colon, or no part of it.
+const ADDRESS_CLASSES: [u8; 256] = {
+    let mut classes = [2; 256];
+    let mut digits: &[u8] = b"0123456789abcdefABCDEF";
+    while let [digit, rest @ ..] = digits {
+        classes[*digit as usize] = 0;
+        digits = rest;
+    }
+    classes[b'.' as usize] = POINT;
+    classes[b':' as usize] = POINT;
+    classes
+};
+
+const POINT: u8 = 1;
+
 /// nginx prints addresses itself, so their alphabet is enough: what does not parse further on is
 /// still no other field.
 fn is_address(value: &[u8]) -> bool {
-    value.starts_with(b"unix:") && value.iter().all(|&byte| is_token(byte))
-        || value.iter().all(|&b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
-            && value.iter().any(|&b| b == b'.' || b == b':')
+    let class = |byte: &u8| ADDRESS_CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+    value.iter().fold(0, |classes, byte| classes | class(byte)) == POINT
+        || value.starts_with(b"unix:") && value.iter().all(|&byte| is_token(byte))
 }
 
 /// `$upstream_addr` holds the group's name when none of its servers could be tried.
 fn is_upstream(element: &[u8]) -> bool {
-    element.iter().all(|&byte| is_token(byte))
-        && !matches!(element.last(), Some(b','))
-        && element != b":"
+    element.iter().all(|&byte| is_token(byte)) && is_upstream_of_token(element)
+}
+
+fn is_upstream_of_token(element: &[u8]) -> bool {
+    !matches!(element, [.., b','] | b":")
 }
 
 fn is_upstream_list(value: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
@@ -425,15 +476,15 @@ fn is_upstream_list(value: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
     }) && named
 }
 
+/// Digits, and digits behind a point.
 fn is_decimal(value: &[u8]) -> bool {
-    let (whole, fraction) = match memchr::memchr(b'.', value) {
-        Some(point) => (value.get(..point), value.get(point + 1..)),
-        None => (Some(value), Some(&b"0"[..])),
+    let mut points = 0;
+    let is_part = |byte: &u8| {
+        points += usize::from(*byte == b'.');
+        byte.is_ascii_digit() || *byte == b'.'
     };
-    let digits = |part: Option<&[u8]>| {
-        part.is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
-    };
-    digits(whole) && digits(fraction)
+    let parts = value.iter().all(is_part) && points <= 1;
+    parts && matches!((value.first(), value.last()), (Some(b'0'..=b'9'), Some(b'0'..=b'9')))
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ impl Judge {
     pub fn judge<'a>(&'a mut self, record: &Record<'a>) -> Result<Event<'a>, Field> {
         let verify = record.logged(Field::SslClientVerify).ok_or(Field::SslClientVerify)?;
         let verify = verify_result::parse(verify).ok_or(Field::SslClientVerify)?;
-        let status = record.value(Field::Status).and_then(number).ok_or(Field::Status)?;
+        let status = record.value(Field::Status).and_then(status).ok_or(Field::Status)?;
         let time = self.time.of(record);
         let requested = requested(record);
         let path = requested.path();
@@ -219,8 +219,10 @@ fn first_of_connection(record: &Record<'_>) -> Option<bool> {
     record.value(Field::ConnectionRequests).map(|requests| requests == b"1")
 }
 
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
+fn status(digits: &[u8]) -> Option<u16> {
+    let [a, b, c] = <[u8; 3]>::try_from(digits).ok()?;
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
+    Some(digit(a)? * 100 + digit(b)? * 10 + digit(c)?)
 }
 
 /// The time of a record. Lines of one second carry the same stamp, so the last one is remembered.

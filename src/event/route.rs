@@ -99,6 +99,24 @@ impl Router {
         }
         shown(template(path))
     }
+
+    /// The route of a path whose escaping need not be undone and whose route need not be escaped:
+    /// nearly every path, where no pattern is set. `template` is written to. `None` for any other.
+    pub fn plain_route<'a>(&self, path: &'a [u8], template: &'a mut Vec<u8>) -> Option<&'a str> {
+        let classes = classes_of(path);
+        let is_plain = path.first() == Some(&b'/') && classes & SPECIAL == 0;
+        if !is_plain || path.len() > ROUTE_BYTES_MAX || !self.patterns.names.is_empty() {
+            return None;
+        }
+        if classes & DIGIT == 0 {
+            return std::str::from_utf8(path).ok();
+        }
+        template.clear();
+        write_template(path, template);
+        // `{id}` is longer than some identifiers.
+        let route = std::str::from_utf8(template).ok();
+        route.filter(|route| route.len() <= ROUTE_BYTES_MAX)
+    }
 }
 
 /// The route that the operator's variable names, its log escaping undone; safe to show. The second
@@ -118,11 +136,8 @@ fn shown(route: Cow<'_, [u8]>) -> (Cow<'_, str>, bool) {
 
 /// The target of `METHOD SP target [SP HTTP/x.y]`; `None` for anything else.
 pub fn target(request: &[u8]) -> Option<&[u8]> {
-    let space = memchr::memchr(b' ', request)?;
-    let (method, rest) = (request.get(..space)?, request.get(space + 1..)?);
-    if method.is_empty() || !method.iter().all(|&byte| is_method(byte)) {
-        return None;
-    }
+    let method_bytes = request.iter().position(|&byte| !is_method(byte)).filter(|&n| n > 0)?;
+    let rest = request.get(method_bytes..)?.strip_prefix(b" ")?;
     match memchr::memchr(b' ', rest) {
         None => Some(rest),
         Some(space) => {
@@ -174,28 +189,72 @@ fn template(path: &[u8]) -> Cow<'_, [u8]> {
         return path.into();
     }
     let mut out = Vec::with_capacity(path.len());
+    write_template(path, &mut out);
+    out.into()
+}
+
+fn write_template(path: &[u8], out: &mut Vec<u8>) {
     for (index, segment) in path.split(|&byte| byte == b'/').enumerate() {
         if index > 0 {
             out.push(b'/');
         }
         out.extend_from_slice(if is_identifier(segment) { b"{id}" } else { segment });
     }
-    out.into()
 }
 
 /// All digits, a UUID, at least 8 hex digits with a digit among them, or at least 20 of
 /// `[A-Za-z0-9_-]` with a letter and a digit.
 fn is_identifier(segment: &[u8]) -> bool {
-    let has_digit = segment.iter().any(u8::is_ascii_digit);
-    let all = |test: fn(&u8) -> bool| segment.iter().all(test);
-    has_digit
-        && (all(u8::is_ascii_digit)
-            || segment.len() >= 8 && all(u8::is_ascii_hexdigit)
-            || segment.len() >= 20
-                && all(|&byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-                && segment.iter().any(u8::is_ascii_alphabetic)
+    let classes = classes_of(segment);
+    classes & DIGIT != 0
+        && (classes == DIGIT
+            || segment.len() >= 8 && classes & !(DIGIT | HEX_LETTER) == 0
+            || segment.len() >= 20 && classes & LETTERS != 0 && classes & !(WORD | SLASH) == 0
             || is_uuid(segment))
 }
+
+/// The classes of all bytes together.
+fn classes_of(bytes: &[u8]) -> u8 {
+    let class = |byte: &u8| CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+    bytes.iter().fold(0, |classes, byte| classes | class(byte))
+}
+
+const DIGIT: u8 = 1;
+const HEX_LETTER: u8 = 2;
+const OTHER_LETTER: u8 = 4;
+/// `_` and `-`.
+const JOINER: u8 = 8;
+const SLASH: u8 = 16;
+/// Any other byte that stays as it is in every log and on every terminal.
+const VISIBLE: u8 = 32;
+/// What ends a path, escapes, or has to be escaped.
+const SPECIAL: u8 = 64;
+const LETTERS: u8 = HEX_LETTER | OTHER_LETTER;
+const WORD: u8 = DIGIT | LETTERS | JOINER;
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler only, where an index out of range fails the build"
+)]
+const CLASSES: [u8; 256] = {
+    let mut classes = [SPECIAL; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' => DIGIT,
+            b'a'..=b'f' | b'A'..=b'F' => HEX_LETTER,
+            b'a'..=b'z' | b'A'..=b'Z' => OTHER_LETTER,
+            b'_' | b'-' => JOINER,
+            b'/' => SLASH,
+            b'?' | b'#' | b'\\' => SPECIAL,
+            b'!'..=b'~' => VISIBLE,
+            _ => SPECIAL,
+        };
+        byte += 1;
+    }
+    classes
+};
 
 fn is_uuid(segment: &[u8]) -> bool {
     let groups = segment.split(|&byte| byte == b'-');
@@ -273,6 +332,34 @@ mod tests {
         check(b"", MALFORMED);
         check("/\u{20ac}\u{202e}\n".as_bytes(), "/€\\xE2\\x80\\xAE\\x0A");
         check(b"/\xff", "/\\xFF");
+    }
+
+    #[test]
+    fn a_plain_route_is_the_route() {
+        let router = Router::new(Patterns::default());
+        let mut written = Vec::new();
+        let mut check = |path: &[u8], is_plain: bool| {
+            let plain = router.plain_route(path, &mut written).map(str::to_owned);
+            let expected = is_plain.then(|| router.route(path).0.into_owned());
+            assert_eq!(plain, expected, "{}", path.escape_ascii());
+        };
+        for byte in 0..=u8::MAX {
+            let is_plain = byte.is_ascii_graphic() && !b"?#\\".contains(&byte);
+            check(&[b'/', byte], is_plain);
+            check(&[b"/1/12345678".as_slice(), &[byte]].concat(), is_plain);
+            check(&[b"/abcdefghijklmnopqr9".as_slice(), &[byte]].concat(), is_plain);
+        }
+        check(b"/o/550e8400-0294-4124-8716-446655440000", true);
+        check(b"/o/55008400-0294-4124-8716-446655440000/x", true);
+        check(b"/1/2/0af76519//x.js", true);
+        check(b"x", false);
+        check(b"", false);
+        check(&[b'/'; ROUTE_BYTES_MAX], true);
+        check(&[b'/'; ROUTE_BYTES_MAX + 1], false);
+        check(&b"/1".repeat(ROUTE_BYTES_MAX / 2), false);
+        let patterns = [RoutePattern::parse("/a").unwrap()];
+        let router = Router::new(Patterns::new(&patterns).unwrap());
+        assert_eq!(router.plain_route(b"/a", &mut written), None);
     }
 
     #[test]

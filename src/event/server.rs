@@ -3,9 +3,9 @@
 //! A server is named by its configuration (`$server_name`, the source's name, `$server_port`), never
 //! by `$host` or SNI, which the client chooses.
 
-use std::collections::HashMap;
-
+use foldhash::fast::RandomState;
 use gatelog_parsers::variable::contacted_upstreams;
+use hashbrown::{Equivalent, HashMap};
 
 use crate::escape::escape_text;
 use crate::event::route::Patterns;
@@ -126,27 +126,41 @@ pub struct Servers {
     declared: Vec<ServerFacts>,
     read: Vec<ServerFacts>,
     found: Vec<Server>,
-    by_key: HashMap<Vec<u8>, usize>,
-    key: Vec<u8>,
+    by_key: HashMap<Key, usize, RandomState>,
+}
+
+/// What a line logs of its server.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    name: Option<Box<[u8]>>,
+    port: Option<Box<[u8]>>,
+}
+
+/// The same, borrowed.
+#[derive(Clone, Copy, Hash)]
+struct KeyRef<'a> {
+    name: Option<&'a [u8]>,
+    port: Option<&'a [u8]>,
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.name == key.name.as_deref() && self.port == key.port.as_deref()
+    }
 }
 
 impl Servers {
     /// Servers of the source of this name: those that the configuration `declared`, and those of
     /// nginx.conf that may write its log.
     pub fn new(source_name: String, declared: Vec<ServerFacts>, read: Vec<ServerFacts>) -> Servers {
-        let (found, by_key, key) = (Vec::new(), HashMap::new(), Vec::new());
-        Servers { source_name, declared, read, found, by_key, key }
+        Servers { source_name, declared, read, found: Vec::new(), by_key: HashMap::default() }
     }
 
     /// The server of a line that logs this `$server_name` and `$server_port`; `None` for what is not
     /// logged, an empty name for a server without one.
     pub fn resolve(&mut self, server_name: Option<&[u8]>, server_port: Option<&[u8]>) -> &Server {
-        self.key.clear();
-        self.key.push(server_name.is_some().into());
-        self.key.extend_from_slice(server_name.unwrap_or_default());
-        self.key.push(0);
-        self.key.extend_from_slice(server_port.unwrap_or_default());
-        let index = match self.by_key.get(&self.key) {
+        let key = KeyRef { name: server_name, port: server_port };
+        let index = match self.by_key.get(&key) {
             Some(index) => *index,
             None => self.add(server_name, server_port),
         };
@@ -158,11 +172,11 @@ impl Servers {
         &self.found
     }
 
-    fn add(&mut self, logged_name: Option<&[u8]>, port: Option<&[u8]>) -> usize {
+    fn add(&mut self, logged_name: Option<&[u8]>, logged_port: Option<&[u8]>) -> usize {
         if self.found.len() >= SERVER_NAMES_MAX {
             return usize::MAX;
         }
-        let port = port.and_then(|text| std::str::from_utf8(text).ok());
+        let port = logged_port.and_then(|text| std::str::from_utf8(text).ok());
         let fitting = self.fitting(logged_name, port.and_then(|port| port.parse().ok()));
         let tied = match fitting.as_slice() {
             [only] if !only.name.is_empty() && only.name != "_" => Some(only.name.as_str()),
@@ -179,7 +193,8 @@ impl Servers {
         let declared = self.declared.iter().filter(|facts| facts.name == name);
         let gate = declared.fold(read, |gate, facts| gate.with(&facts.gate));
         self.found.push(Server { name, gate, is_other: false });
-        self.by_key.insert(self.key.clone(), self.found.len() - 1);
+        let key = Key { name: logged_name.map(Box::from), port: logged_port.map(Box::from) };
+        self.by_key.insert(key, self.found.len() - 1);
         self.found.len() - 1
     }
 

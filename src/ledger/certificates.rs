@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use gatelog_parsers::escape::{Escape, hex_digit};
+use gatelog_parsers::escape::Escape;
+use gatelog_parsers::hex;
 use gatelog_parsers::time_stamp::{self, UnixMillis};
 use hashbrown::HashMap;
 
@@ -38,7 +39,7 @@ impl CertificateKey {
     }
 
     fn of(certificate: &Certificate<'_>, seed: &Seed) -> Option<CertificateKey> {
-        if let Some(bytes) = certificate.fingerprint.and_then(decode_sha1) {
+        if let Some(bytes) = certificate.fingerprint.and_then(hex::decode_sha1) {
             return Some(CertificateKey { bytes, is_fingerprint: true });
         }
         let subject = certificate.subject_dn?;
@@ -50,16 +51,6 @@ impl CertificateKey {
         bytes.iter_mut().zip(hashes).for_each(|(byte, hash)| *byte = hash);
         Some(CertificateKey { bytes, is_fingerprint: false })
     }
-}
-
-fn decode_sha1(hex: &[u8]) -> Option<[u8; 20]> {
-    let (pairs, []) = hex.as_chunks::<2>() else { return None };
-    let pairs: &[[u8; 2]; 20] = pairs.try_into().ok()?;
-    let mut bytes = [0; 20];
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = hex_digit(*high)? << 4 | hex_digit(*low)?;
-    }
-    Some(bytes)
 }
 
 /// What one certificate did.

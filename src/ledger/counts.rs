@@ -114,7 +114,14 @@ pub struct Seen {
 impl Seen {
     /// Takes a time in.
     pub fn add(&mut self, time: Option<UnixMillis>) {
-        self.merge(&Seen { first: time, last: time });
+        match (time, &mut *self) {
+            (None, _) => {}
+            (Some(time), Seen { first: Some(first), last: Some(last) }) => {
+                *first = time.min(*first);
+                *last = time.max(*last);
+            }
+            _ => self.merge(&Seen { first: time, last: time }),
+        }
     }
 
     /// Takes in both of `other`.

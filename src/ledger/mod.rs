@@ -12,24 +12,24 @@ pub mod limit_hits;
 pub mod routes;
 pub mod table;
 pub mod timeline;
+pub mod tls;
 pub mod window;
 
 use gatelog_parsers::time_stamp::UnixMillis;
 
 pub use certificates::{CertificateKey, CertificateUse, Certificates};
-use counts::{Named, Seen, VerdictCounts};
+use counts::{Seen, VerdictCounts};
 use distinct::{Distinct, Seed};
 use limit_hits::{Limit, LimitHits};
 pub use routes::{RouteId, RouteUse, Routes, ServerId};
 use table::Table;
 use timeline::Timeline;
+pub use tls::TlsCounts;
 use window::{Counted, Window};
 
 use crate::event::Event;
 use crate::event::route::Router;
-use crate::limits::{
-    ADDRESSES, NAMES_PER_ROUTE_MAX, SERVER_NAMES_MAX, TIMELINE_BUCKETS_MAX, WORD_BYTES_MAX,
-};
+use crate::limits::{ADDRESSES, TIMELINE_BUCKETS_MAX, WORD_BYTES_MAX};
 
 /// How long a certificate stays known after it last verified.
 pub const KNOWN_MILLIS: i64 = 30 * 86_400_000;
@@ -46,7 +46,7 @@ pub struct Ledger {
     pub certificates: Certificates,
     /// Requests by address.
     pub addresses: Table<Box<[u8]>, AddressUse>,
-    /// Requests by server, TLS version and cipher, of which one may be empty: it is not logged.
+    /// Requests by server, TLS version and cipher.
     pub tls: TlsCounts,
     /// Requests and failures over time.
     pub timeline: Timeline,
@@ -57,9 +57,6 @@ pub struct Ledger {
     /// How often each bound was hit.
     pub limits: LimitHits,
 }
-
-/// Requests by server, TLS version and cipher.
-pub type TlsCounts = Named<Named<Named<u64>>>;
 
 /// What came from one address.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +77,7 @@ impl Ledger {
             routes: Routes::new(routes_max),
             certificates: Certificates::new(seed.clone()),
             addresses: Table::new(ADDRESSES),
-            tls: Named::default(),
+            tls: TlsCounts::default(),
             timeline: Timeline::new(TIMELINE_BUCKETS_MAX),
             refused: Window::new(),
             has_connections: false,
@@ -100,7 +97,7 @@ impl Ledger {
         if let Some(addr) = event.remote_addr {
             self.record_address(event, addr, key);
         }
-        self.record_tls(event);
+        self.tls.record(event, place.1, &mut self.limits);
         self.has_connections |= event.first_of_connection.is_some();
         if let Some(time) = event.time {
             self.seen.add(event.time);
@@ -129,16 +126,6 @@ impl Ledger {
         }
     }
 
-    fn record_tls(&mut self, event: &Event<'_>) {
-        if event.tls_protocol.is_none() && event.tls_cipher.is_none() {
-            return;
-        }
-        // Either may be missing from the log: it is then empty.
-        let protocol = event.tls_protocol.unwrap_or_default();
-        let cipher = event.tls_cipher.unwrap_or_default();
-        count_tls(&mut self.tls, event.server.as_bytes(), protocol, cipher, 1, &mut self.limits);
-    }
-
     /// Adds everything that `other` counted.
     pub fn merge(&mut self, other: &Ledger) {
         let limits = &mut self.limits;
@@ -158,13 +145,7 @@ impl Ledger {
                 evict_addresses(&mut self.addresses, limits);
             }
         }
-        for (server, protocols) in other.tls.iter() {
-            for (protocol, ciphers) in protocols.iter() {
-                for (cipher, count) in ciphers.iter() {
-                    count_tls(&mut self.tls, server, protocol, cipher, *count, limits);
-                }
-            }
-        }
+        self.tls.merge(&other.tls, &map, limits);
         self.timeline.merge(&other.timeline);
         let full = self.refused.merge(&other.refused);
         limits.add(Limit::RefusedCertificates, full);
@@ -182,23 +163,6 @@ impl Ledger {
         self.routes.iter().for_each(|(_, route)| sum.merge(&route.verdicts));
         sum
     }
-}
-
-fn count_tls(
-    tls: &mut TlsCounts,
-    server: &[u8],
-    protocol: &[u8],
-    cipher: &[u8],
-    requests: u64,
-    limits: &mut LimitHits,
-) {
-    let mut full = false;
-    full |= tls.change(server, SERVER_NAMES_MAX, |protocols| {
-        full |= protocols.change(protocol, NAMES_PER_ROUTE_MAX, |ciphers| {
-            full |= ciphers.change(cipher, NAMES_PER_ROUTE_MAX, |count| *count += requests);
-        });
-    });
-    limits.hit_if(full, Limit::TlsCiphers);
 }
 
 fn evict_addresses(addresses: &mut Table<Box<[u8]>, AddressUse>, limits: &mut LimitHits) {

@@ -35,6 +35,18 @@ impl RouteId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ServerId(u32);
 
+impl ServerId {
+    /// The servers of a ledger, in the order of their places.
+    pub(super) fn all() -> impl Iterator<Item = ServerId> {
+        (0..).map(ServerId)
+    }
+
+    /// Its place in a list over all servers.
+    pub(super) fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 /// Which route, and which server, of one ledger is which of another.
 #[derive(Clone, Debug, Default)]
 pub struct RouteMap {
@@ -46,8 +58,7 @@ pub struct RouteMap {
 impl RouteMap {
     /// What a server of the other ledger is here.
     pub fn server(&self, theirs: ServerId) -> ServerId {
-        let index = usize::try_from(theirs.0).unwrap_or(usize::MAX);
-        self.servers.get(index).copied().unwrap_or(theirs)
+        self.servers.get(theirs.index()).copied().unwrap_or(theirs)
     }
 }
 
@@ -74,6 +85,8 @@ pub struct RouteUse {
     pub missing: Seen,
     /// Requests by the upstreams that were contacted.
     pub upstreams: Named<VerdictCounts>,
+    /// Whether it counts among the routes that refused requests alone have made.
+    refused_only: bool,
 }
 
 impl RouteUse {
@@ -95,8 +108,10 @@ pub struct Routes {
     refused_only: usize,
     /// How many routes there are without the `other` of each server.
     bounded: usize,
+    /// For paths whose route has to be worked out by patterns or escapes.
     cache: LruCache<Box<[u8]>, RouteId, RandomState>,
     cache_key: Vec<u8>,
+    template: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -132,6 +147,7 @@ impl Routes {
             bounded: 0,
             cache: LruCache::with_hasher(most, RandomState::default()),
             cache_key: Vec::new(),
+            template: Vec::new(),
         }
     }
 
@@ -163,7 +179,6 @@ impl Routes {
         limits: &mut LimitHits,
     ) -> RouteId {
         let id = self.find(event, router, limits);
-        let was_refused_only = self.is_refused_only(id);
         if let Some(route) = self.routes.get_mut(id.index()) {
             route.verdicts.add(event.verdict);
             if let Some(reason) = event.reason {
@@ -183,16 +198,12 @@ impl Routes {
             if let Some(addr) = event.upstream_addr {
                 count_upstreams(route, addr, event.verdict, limits);
             }
-        }
-        if was_refused_only && !self.is_refused_only(id) {
-            self.refused_only = self.refused_only.saturating_sub(1);
+            if route.refused_only && !event.verdict.is_denial() {
+                route.refused_only = false;
+                self.refused_only = self.refused_only.saturating_sub(1);
+            }
         }
         id
-    }
-
-    fn is_refused_only(&self, id: RouteId) -> bool {
-        let route = self.routes.get(id.index());
-        route.is_some_and(|route| &*route.route != OTHER && route.is_refused_only())
     }
 
     fn find(&mut self, event: &Event<'_>, router: &Router, limits: &mut LimitHits) -> RouteId {
@@ -201,6 +212,15 @@ impl Routes {
             let name = if event.target == Target::Malformed { MALFORMED } else { NOT_LOGGED };
             return self.find_name(event.server, name, refused, limits);
         };
+        if let Target::Path(path) = event.target {
+            let mut template = std::mem::take(&mut self.template);
+            let route = router.plain_route(path, &mut template);
+            let id = route.map(|route| self.find_name(event.server, route, refused, limits));
+            self.template = template;
+            if let Some(id) = id {
+                return id;
+            }
+        }
         // What an escape stands for depends on the log's escaping, so such paths are worked out.
         let fits = path.len() <= ROUTE_CACHE_KEY_BYTES_MAX && memchr::memchr(b'\\', path).is_none();
         if fits {
@@ -263,13 +283,13 @@ impl Routes {
         let id = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
         let key = NameKey { server: server.into(), route: route.into() };
         let (server, route) = (key.server.clone(), key.route.clone());
-        if &*route != OTHER {
-            self.bounded += 1;
-            self.refused_only += usize::from(refused);
-        }
+        let refused_only = refused && &*route != OTHER;
+        self.bounded += usize::from(&*route != OTHER);
+        self.refused_only += usize::from(refused_only);
         let next = ServerId(u32::try_from(self.servers.len()).unwrap_or(u32::MAX));
         let server_id = *self.servers.entry(server.clone()).or_insert(next);
-        self.routes.push(RouteUse { server, server_id, route, ..RouteUse::default() });
+        let used = RouteUse { server, server_id, route, refused_only, ..RouteUse::default() };
+        self.routes.push(used);
         self.by_name.insert(key, id);
         id
     }
@@ -279,7 +299,6 @@ impl Routes {
         let merge_one = |theirs: &RouteUse| {
             let refused = theirs.is_refused_only();
             let id = self.find_name(&theirs.server, &theirs.route, refused, limits);
-            let was_refused_only = self.is_refused_only(id);
             if let Some(mine) = self.routes.get_mut(id.index()) {
                 mine.verdicts.merge(&theirs.verdicts);
                 mine.reasons.merge(&theirs.reasons);
@@ -292,17 +311,17 @@ impl Routes {
                     let full = mine.upstreams.change(name, NAMES_PER_ROUTE_MAX, add);
                     limits.hit_if(full, Limit::Upstreams);
                 }
-            }
-            if was_refused_only && !self.is_refused_only(id) {
-                self.refused_only = self.refused_only.saturating_sub(1);
+                if mine.refused_only && !mine.is_refused_only() {
+                    mine.refused_only = false;
+                    self.refused_only = self.refused_only.saturating_sub(1);
+                }
             }
             id
         };
         let routes: Vec<RouteId> = other.routes.iter().map(merge_one).collect();
         let mut servers = vec![ServerId::default(); other.servers.len()];
         for (theirs, mine) in other.routes.iter().zip(&routes) {
-            let index = usize::try_from(theirs.server_id.0).unwrap_or(usize::MAX);
-            if let Some(server) = servers.get_mut(index) {
+            if let Some(server) = servers.get_mut(theirs.server_id.index()) {
                 *server = self.server_of(*mine);
             }
         }

@@ -175,12 +175,9 @@ fn reason_counts(reasons: &ReasonCounts) -> Counts {
 /// Requests by TLS version and by cipher, over all servers.
 fn tls(summary: &Summary<'_>) -> (Counts, Counts) {
     let (mut protocols, mut ciphers) = (Counts::new(), Counts::new());
-    let servers = summary.ledger.tls.iter().flat_map(|(_, protocols)| protocols.iter());
-    for (protocol, by_cipher) in servers {
-        for (cipher, count) in by_cipher.iter() {
-            *protocols.entry(text(protocol)).or_default() += count;
-            *ciphers.entry(text(cipher)).or_default() += count;
-        }
+    for (_, protocol, cipher, count) in summary.ledger.tls.iter() {
+        *protocols.entry(text(protocol)).or_default() += count;
+        *ciphers.entry(text(cipher)).or_default() += count;
     }
     // One of them may not be logged.
     protocols.remove("");

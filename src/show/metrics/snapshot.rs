@@ -139,14 +139,9 @@ impl Snapshot {
     }
 
     fn take_tls(&mut self, ledger: &Ledger) {
-        for (server, protocols) in ledger.tls.iter() {
-            for (protocol, ciphers) in protocols.iter() {
-                for (cipher, count) in ciphers.iter() {
-                    // A server's name is safe to show already, and escaping it twice changes nothing.
-                    let key = [server, protocol, cipher].map(|text| escape_text(text).into());
-                    *self.tls.entry(key).or_default() += count;
-                }
-            }
+        for (server, protocol, cipher, count) in ledger.tls.iter() {
+            let [protocol, cipher] = [protocol, cipher].map(|text| escape_text(text).into());
+            *self.tls.entry([server.into(), protocol, cipher]).or_default() += count;
         }
     }
 }

@@ -1,0 +1,73 @@
+//! Requests by server, TLS version and cipher.
+
+use super::counts::Named;
+use super::limit_hits::{Limit, LimitHits};
+use super::routes::{RouteMap, ServerId};
+use crate::event::Event;
+use crate::limits::NAMES_PER_ROUTE_MAX;
+
+/// Requests by TLS version and cipher of each server, of which one may be empty: it is not logged.
+/// As many servers as the routes have, each bounded.
+#[derive(Debug, Default)]
+pub struct TlsCounts(Vec<ServerTls>);
+
+#[derive(Debug, Default)]
+struct ServerTls {
+    server: Box<str>,
+    protocols: Named<Named<u64>>,
+}
+
+impl TlsCounts {
+    /// Every server with requests over TLS, TLS version and cipher, and how many.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8], &[u8], u64)> {
+        self.0.iter().flat_map(|ServerTls { server, protocols }| {
+            protocols.iter().flat_map(move |(protocol, ciphers)| {
+                ciphers.iter().map(move |(cipher, count)| (&**server, protocol, cipher, *count))
+            })
+        })
+    }
+
+    /// Counts an event of this server, if its line tells of TLS.
+    pub(super) fn record(&mut self, event: &Event<'_>, server: ServerId, limits: &mut LimitHits) {
+        if event.tls_protocol.is_none() && event.tls_cipher.is_none() {
+            return;
+        }
+        let protocol = event.tls_protocol.unwrap_or_default();
+        let cipher = event.tls_cipher.unwrap_or_default();
+        self.add((server, event.server), protocol, cipher, 1, limits);
+    }
+
+    /// Adds all of `other`, whose servers are numbered by `map` here.
+    pub(super) fn merge(&mut self, other: &TlsCounts, map: &RouteMap, limits: &mut LimitHits) {
+        for (theirs, id) in other.0.iter().zip(ServerId::all()) {
+            let server = (map.server(id), &*theirs.server);
+            for (protocol, ciphers) in theirs.protocols.iter() {
+                for (cipher, count) in ciphers.iter() {
+                    self.add(server, protocol, cipher, *count, limits);
+                }
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        (id, name): (ServerId, &str),
+        protocol: &[u8],
+        cipher: &[u8],
+        requests: u64,
+        limits: &mut LimitHits,
+    ) {
+        if self.0.len() <= id.index() {
+            self.0.resize_with(id.index() + 1, ServerTls::default);
+        }
+        let Some(server) = self.0.get_mut(id.index()) else { return };
+        if server.server.is_empty() {
+            server.server = name.into();
+        }
+        let mut full = false;
+        full |= server.protocols.change(protocol, NAMES_PER_ROUTE_MAX, |ciphers| {
+            full |= ciphers.change(cipher, NAMES_PER_ROUTE_MAX, |count| *count += requests);
+        });
+        limits.hit_if(full, Limit::TlsCiphers);
+    }
+}
