@@ -24,6 +24,8 @@ mod marks;
 #[path = "line_straight.rs"]
 mod straight;
 
+use straight::Straight;
+
 const FIELD_COUNT: usize = Field::ALL.len();
 
 /// A format made ready to split lines.
@@ -33,6 +35,7 @@ pub struct LineParser {
     escape: Escape,
     leading: Vec<u8>,
     steps: Vec<Step>,
+    straight: Straight,
     /// Where each field's value is found; the first place, if a format has it twice.
     slots: [Option<u16>; FIELD_COUNT],
     /// Delimiter bytes that escaping keeps out of every value.
@@ -52,8 +55,6 @@ struct Step {
     literal: Vec<u8>,
     /// How the end is found.
     end: End,
-    /// How the value is read in a plain line.
-    plain: straight::Plain,
     /// Whether the value is read more than once: it or the one before it has several ends.
     retried: bool,
 }
@@ -84,31 +85,23 @@ pub struct Spans {
     stamp: Vec<u8>,
 }
 
+/// Bytes of the line from 0, the end behind the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
-    start: u32,
-    end: u32,
+    start: usize,
+    end: usize,
 }
 
 /// The span of a variable that the line does not have.
-const ABSENT: Span = Span { start: u32::MAX, end: u32::MAX };
+const ABSENT: Span = Span { start: usize::MAX, end: usize::MAX };
 
 impl Span {
     fn new(start: usize, end: usize) -> Span {
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Span { start: offset(start), end: offset(end) }
-    }
-
-    fn start(self) -> usize {
-        usize::try_from(self.start).unwrap_or(usize::MAX)
-    }
-
-    fn end(self) -> usize {
-        usize::try_from(self.end).unwrap_or(usize::MAX)
+        Span { start, end }
     }
 
     fn of(self, line: &[u8]) -> Option<&[u8]> {
-        line.get(self.start()..self.end())
+        line.get(self.start..self.end)
     }
 }
 
@@ -187,14 +180,23 @@ impl LineParser {
         }
         let literals = steps.iter().map(|step| &step.literal);
         let guard = guard(format.escape, literals.chain([&leading]));
-        for step in &mut steps {
-            step.plain = straight::Plain::of(step, format.escape, &guard);
-        }
+        let straight = Straight::of(&steps, format.escape, &guard);
         let keys = Keys::of_template(&leading, &steps, format.escape);
         let slots = slots(&steps);
         let open = steps.iter().any(|step| step.end == End::Open);
         let (name, escape) = (format.name.clone(), format.escape);
-        LineParser { name, escape, leading, steps, slots, guard, keys, open, templated: true }
+        LineParser {
+            name,
+            escape,
+            leading,
+            steps,
+            straight,
+            slots,
+            guard,
+            keys,
+            open,
+            templated: true,
+        }
     }
 
     /// A parser for JSON objects whose keys are nginx's variables (without `$`), gatelog's own
@@ -207,6 +209,7 @@ impl LineParser {
             leading: b"{".to_vec(),
             slots: slots(&steps),
             steps,
+            straight: Straight::default(),
             guard: Vec::new(),
             keys: Some(Keys::well_known()),
             open: false,
@@ -245,8 +248,7 @@ impl LineParser {
     ) -> Result<Record<'a>, LineError> {
         spans.found.clear();
         spans.found.resize(self.steps.len(), ABSENT);
-        let is_its = self.templated && line.starts_with(&self.leading);
-        let is_plain = is_its && self.straight(line, spans);
+        let is_plain = self.templated && self.straight(line, spans);
         let Spans { found, other, limits, .. } = spans;
         if is_plain {
             return Ok(Record { line, spans: found, parser: self, escape: self.escape });
@@ -320,7 +322,6 @@ impl Step {
             shape,
             literal: Vec::new(),
             end: End::Line,
-            plain: straight::Plain::default(),
             retried: false,
         }
     }
@@ -402,12 +403,12 @@ impl LineError {
 
     /// Where it is, bytes from 1.
     pub fn column(&self) -> usize {
-        self.span.start() + 1
+        self.span.start + 1
     }
 
     /// The bytes of the line that were found there; empty at its end.
     pub fn span(&self) -> std::ops::Range<usize> {
-        self.span.start()..self.span.end()
+        self.span.start..self.span.end
     }
 }
 

@@ -95,7 +95,7 @@ impl Search<'_> {
                     let Some((open, span)) = self.last_open(spans, first, index) else {
                         return Err(furthest.unwrap_or(miss));
                     };
-                    (index, start, search) = (open, span.start(), span.end() + 1);
+                    (index, start, search) = (open, span.start, span.end + 1);
                 }
             }
         }
@@ -126,11 +126,11 @@ impl Search<'_> {
                 continue;
             }
             let span = found.get(index).copied().unwrap_or(ABSENT);
-            let mut search = span.end() + 1;
+            let mut search = span.end + 1;
             loop {
-                let end = self.end_of_value(index, step, span.start(), search);
+                let end = self.end_of_value(index, step, span.start, search);
                 let fail = |kind, at| {
-                    let error = LineError::new(LineErrorKind::Value, index, span.end(), at);
+                    let error = LineError::new(LineErrorKind::Value, index, span.end, at);
                     Err(LineError { kind, ..error })
                 };
                 let Some(end) = end.ok().filter(|_| self.effort > 0) else {

@@ -1,8 +1,8 @@
 //! Marks the bytes of a line at which values end, all of them in one pass.
 //!
 //! Marked is what stands outside `#` to `~`: blanks, controls, `!`, `"`, DEL and whatever is no
-//! ASCII. One comparison tells them, sixteen bytes at a time; nearly every value of nginx's own is
-//! free of them, and nearly every literal between values has one.
+//! ASCII. Nearly every value of nginx's own is free of them, and nearly every literal between values
+//! has one. Quotes are marked once more, for values that hold blanks end there.
 
 use wide::u8x16;
 
@@ -11,52 +11,82 @@ pub(super) fn is_mark(byte: u8) -> bool {
     !(b'#'..=b'~').contains(&byte)
 }
 
-/// The marks of one line, a bit for each byte; kept between lines so that none allocates. Takes an
-/// eighth of the longest line.
+/// The marks of one line, kept between lines so that none allocates. Takes a quarter of the longest
+/// line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
-    words: Vec<u64>,
+    blocks: Vec<Block>,
+}
+
+/// The marks of 64 bytes, the first in the lowest bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Block {
+    marks: u64,
+    quotes: u64,
 }
 
 impl Marks {
     /// Marks `line`, and forgets the one before.
     pub(super) fn set(&mut self, line: &[u8]) {
         let (blocks, rest) = line.as_chunks::<64>();
-        self.words.clear();
-        self.words.extend(blocks.iter().map(marks_of));
-        // Behind the line nothing is marked.
-        let mut last = [b'#'; 64];
+        self.blocks.clear();
+        self.blocks.extend(blocks.iter().map(Block::of));
+        // The end of the line is marked both ways, so that a search need not ask for it.
+        let mut last = [b'"'; 64];
         last.iter_mut().zip(rest).for_each(|(kept, byte)| *kept = *byte);
-        self.words.push(marks_of(&last));
+        self.blocks.push(Block::of(&last));
     }
 
-    /// The first mark at `from` or behind it, bytes from 0.
-    pub(super) fn next(&self, from: usize) -> Option<usize> {
+    /// The first mark at `from` or behind it, bytes from 0; the line's length when there is none,
+    /// and more than that for a `from` that is behind it.
+    #[inline]
+    pub(super) fn next(&self, from: usize) -> usize {
+        self.search(from, |block| block.marks)
+    }
+
+    /// The first quote, alike.
+    #[inline]
+    pub(super) fn next_quote(&self, from: usize) -> usize {
+        self.search(from, |block| block.quotes)
+    }
+
+    #[inline]
+    fn search(&self, from: usize, bits: impl Fn(&Block) -> u64) -> usize {
         let mut index = from / 64;
-        let word = *self.words.get(index)? >> (from % 64);
+        let Some(block) = self.blocks.get(index) else { return from };
+        let word = bits(block) >> (from % 64);
         if word != 0 {
-            return Some(from + word.trailing_zeros() as usize);
+            return from + word.trailing_zeros() as usize;
         }
         loop {
             index += 1;
-            let word = *self.words.get(index)?;
-            if word != 0 {
-                return Some(index * 64 + word.trailing_zeros() as usize);
+            match self.blocks.get(index).map(&bits) {
+                Some(0) => {}
+                Some(word) => return index * 64 + word.trailing_zeros() as usize,
+                None => return index * 64,
             }
         }
     }
 }
 
-/// The marks of 64 bytes, the first in the lowest bit.
-fn marks_of(bytes: &[u8; 64]) -> u64 {
-    const FIRST: u8x16 = u8x16::splat(b'#');
-    const OUTSIDE: u8x16 = u8x16::splat(b'~' - b'#' + 1);
-    let (sixteens, _) = bytes.as_chunks::<16>();
-    sixteens.iter().rev().fold(0, |marks, sixteen| {
-        // What is below the first unmarked byte wraps round to the greatest.
-        let distance = u8x16::from(*sixteen) - FIRST;
-        marks << 16 | u64::from(distance.max(OUTSIDE).simd_eq(distance).to_bitmask())
-    })
+impl Block {
+    #[inline]
+    fn of(bytes: &[u8; 64]) -> Block {
+        const FIRST: u8x16 = u8x16::splat(b'#');
+        const OUTSIDE: u8x16 = u8x16::splat(b'~' - b'#' + 1);
+        const QUOTE: u8x16 = u8x16::splat(b'"');
+        let (sixteens, _) = bytes.as_chunks::<16>();
+        let (marks, quotes) = sixteens.iter().rev().fold((0, 0), |(marks, quotes), sixteen| {
+            let sixteen = u8x16::from(*sixteen);
+            // What is below the first unmarked byte wraps round to the greatest.
+            let distance = sixteen - FIRST;
+            let is_mark = distance.max(OUTSIDE).simd_eq(distance);
+            let is_quote = sixteen.simd_eq(QUOTE);
+            let bits = |sixteen: u8x16| u64::from(sixteen.to_bitmask());
+            (marks << 16 | bits(is_mark), quotes << 16 | bits(is_quote))
+        });
+        Block { marks, quotes }
+    }
 }
 
 #[cfg(test)]
@@ -70,8 +100,12 @@ mod tests {
         marks.set(b"\n of the line before");
         marks.set(line);
         for from in 0..line.len() + 130 {
-            let expected = (from..line.len()).find(|at| is_mark(line[*at]));
-            assert_eq!(marks.next(from), expected, "{line:?} from {from}");
+            let expected = |test: fn(u8) -> bool| {
+                let found = (from..line.len()).find(|at| test(line[*at]));
+                found.unwrap_or(line.len().max(from))
+            };
+            assert_eq!(marks.next(from), expected(is_mark), "{line:?} from {from}");
+            assert_eq!(marks.next_quote(from), expected(|b| b == b'"'), "{line:?} from {from}");
         }
     }
 

@@ -2,8 +2,10 @@
 //!
 //! Takes only what is certain: each value ends at the first place where it can, and no open value
 //! has another place to end. The search of [`super::by_template`] then finds the same reading, and
-//! no second one; whatever is not as plain as that is left to it. Values end at [marks](super::marks),
-//! so that none is looked for byte by byte.
+//! no second one; whatever is not as plain as that is left to it. Two passes: first the ends of all
+//! values, which lie at [marks](super::marks), and the literals there; then the shapes of the values.
+
+use wide::u8x16;
 
 use super::marks::{Marks, is_mark};
 use super::{End, LineParser, Span, Spans, Step};
@@ -11,11 +13,64 @@ use crate::escape::Escape;
 use crate::json_line::closing_quote;
 use crate::variable::Shape;
 
-/// How a step is read straight.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Plain {
+/// How the steps of a format are read straight.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Straight {
+    plains: Vec<Plain>,
+    checks: Vec<Check>,
+}
+
+/// How one step is read straight.
+#[derive(Clone, Copy, Debug)]
+struct Plain {
+    /// The first sixteen bytes of the literal, and nothing behind it.
+    literal: u8x16,
+    /// All bits where the literal is, none behind it.
+    mask: u8x16,
+    literal_bytes: usize,
+    /// The place of its step.
+    index: usize,
     way: Way,
-    literal: Words,
+}
+
+/// A value whose shape is to be looked at.
+#[derive(Clone, Copy, Debug)]
+struct Check {
+    /// The place of its step.
+    index: usize,
+    shape: Shape,
+}
+
+impl Straight {
+    /// How steps whose ends are known can be read; `guard` are the bytes of literals that escaping
+    /// keeps out of values.
+    pub(super) fn of(steps: &[Step], escape: Escape, guard: &[u8]) -> Straight {
+        let plain = |(index, step)| Plain::of(index, step, escape, guard);
+        let plains: Vec<_> = steps.iter().enumerate().map(plain).collect();
+        let ways = plains.iter().map(|plain| plain.way);
+        let checks = steps.iter().zip(ways).enumerate().filter_map(|(index, (step, way))| {
+            let is_token = step.shape == Shape::Token && matches!(way, Way::Unmarked { .. });
+            let free = step.shape == Shape::Text || is_token;
+            (!free).then_some(Check { index, shape: step.shape })
+        });
+        Straight { checks: checks.collect(), plains }
+    }
+}
+
+impl Plain {
+    fn of(index: usize, step: &Step, escape: Escape, guard: &[u8]) -> Plain {
+        let (mut literal, mut mask) = ([0; 16], [0; 16]);
+        for ((literal, mask), byte) in literal.iter_mut().zip(&mut mask).zip(&step.literal) {
+            (*literal, *mask) = (*byte, 0xff);
+        }
+        Plain {
+            literal: literal.into(),
+            mask: mask.into(),
+            literal_bytes: step.literal.len(),
+            index,
+            way: Way::of(step, escape, guard),
+        }
+    }
 }
 
 /// How a value's end is found.
@@ -25,10 +80,12 @@ enum Way {
     Unmarked { mark_at: usize },
     /// The value has no mark, and ends where the line does, less the literal.
     UnmarkedLast,
-    /// At the next byte of this kind, which is marked and which no value holds.
-    Barred(u8),
-    /// The same for a quote; one behind a backslash belongs to the value (`escape=json`).
+    /// At the next quote, which no value holds.
+    Barred,
+    /// At the next quote that no backslash makes part of the value (`escape=json`).
     Quoted,
+    /// At the next byte of this other kind, which is marked and which no value holds.
+    BarredByOther(u8),
     /// Any text, at the only place before the next barred byte where its literal stands.
     OpenText,
     /// Behind the 26 bytes of a `$time_local`.
@@ -38,14 +95,6 @@ enum Way {
     /// As its [`End`] says.
     #[default]
     ByEnd,
-}
-
-impl Plain {
-    /// How values of this step can be read, its end being known; `guard` are the bytes of literals
-    /// that escaping keeps out of values.
-    pub(super) fn of(step: &Step, escape: Escape, guard: &[u8]) -> Plain {
-        Plain { way: Way::of(step, escape, guard), literal: Words::of(&step.literal) }
-    }
 }
 
 impl Way {
@@ -64,10 +113,11 @@ impl Way {
         match (end, mark_at, first) {
             (End::Line, ..) if is_unmarked => Way::UnmarkedLast,
             (End::Line, _, Some(b'"')) if escape == Escape::Default && guard == b"\"" => {
-                Way::Barred(b'"')
+                Way::Barred
             }
             (End::Quoted, ..) => Way::Quoted,
-            (End::Barred, Some(0), Some(first)) => Way::Barred(first),
+            (End::Barred, _, Some(b'"')) => Way::Barred,
+            (End::Barred, Some(0), Some(first)) => Way::BarredByOther(first),
             (End::First | End::Open, Some(mark_at), _) if is_unmarked && ends_value => {
                 Way::Unmarked { mark_at }
             }
@@ -81,102 +131,114 @@ impl Way {
     }
 }
 
-/// A literal to be compared by words: its first and its last eight bytes, and what is between.
-#[derive(Clone, Copy, Debug, Default)]
-struct Words {
-    length: usize,
-    first: u64,
-    first_mask: u64,
-    last: u64,
-}
-
-impl Words {
-    fn of(literal: &[u8]) -> Words {
-        let word = |bytes: &[u8]| {
-            bytes.iter().take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
-        };
-        let length = literal.len();
-        let first_mask = literal.iter().take(8).fold(0, |mask, _| mask << 8 | 0xff);
-        let last = literal.get(length.saturating_sub(8)..).unwrap_or_default();
-        Words { length, first: word(literal), first_mask, last: word(last) }
-    }
-
-    /// Whether `text` begins with the literal, whose bytes these words are.
-    #[inline]
-    fn begin(&self, text: &[u8], literal: &[u8]) -> bool {
-        let Some(first) = text.first_chunk::<8>() else { return text.starts_with(literal) };
-        if (u64::from_le_bytes(*first) ^ self.first) & self.first_mask != 0 {
-            return false;
-        }
-        if self.length <= 8 {
-            return true;
-        }
-        let Some(text) = text.get(..self.length) else { return false };
-        let last = text.last_chunk::<8>().map(|last| u64::from_le_bytes(*last));
-        last == Some(self.last) && (self.length <= 16 || text == literal)
-    }
-}
-
 impl LineParser {
     /// Finds all values, if the line is plain.
+    #[inline(never)]
     pub(super) fn straight(&self, line: &[u8], spans: &mut Spans) -> bool {
+        // Comparing nothing is slow: glibc's masked load looks where an empty vector points.
+        if !self.leading.is_empty() && !line.starts_with(&self.leading) {
+            return false;
+        }
         let Spans { found, marks, stamp, .. } = spans;
         marks.set(line);
+        self.straight_ends(line, marks, found) && self.straight_shapes(line, marks, found, stamp)
+    }
+
+    /// Finds the ends of all values by their literals.
+    #[inline]
+    fn straight_ends(&self, line: &[u8], marks: &Marks, found: &mut [Span]) -> bool {
         let mut start = self.leading.len();
-        for (step, span) in self.steps.iter().zip(found) {
-            let Some(end) = self.straight_end(step, line, start, marks, stamp) else {
-                return false;
+        for (plain, span) in self.straight.plains.iter().zip(found) {
+            let end = match plain.way {
+                Way::Unmarked { mark_at } => marks.next(start).wrapping_sub(mark_at),
+                Way::Barred => marks.next_quote(start),
+                Way::Quoted => next_quote(line, start, marks),
+                _ => self.unusual_end(plain, line, start, marks),
             };
-            *span = Span::new(start, end);
-            start = end + step.literal.len();
+            let Some(after) = line.get(end..) else { return false };
+            if end < start || !self.literal_begins(plain, after) {
+                return false;
+            }
+            *span = Span { start, end };
+            start = end + plain.literal_bytes;
         }
         start == line.len()
     }
 
-    /// The end of the value that starts at `start`; its literal follows.
+    /// Whether `text` begins with a step's literal.
     #[inline]
-    fn straight_end(
-        &self,
-        step: &Step,
-        line: &[u8],
-        start: usize,
-        marks: &Marks,
-        stamp: &mut Vec<u8>,
-    ) -> Option<usize> {
-        let end = match step.plain.way {
-            Way::Unmarked { mark_at } => marks.next(start)?.checked_sub(mark_at)?,
-            Way::UnmarkedLast => {
-                let end = line.len().checked_sub(step.literal.len())?;
-                marks.next(start).is_none_or(|mark| end <= mark).then_some(end)?
+    fn literal_begins(&self, plain: &Plain, text: &[u8]) -> bool {
+        match text.first_chunk::<16>() {
+            Some(sixteen) => {
+                (u8x16::from(*sixteen) & plain.mask).simd_eq(plain.literal).all()
+                    && (plain.literal_bytes <= 16 || self.long_literal_begins(plain, text))
             }
-            Way::Barred(first) => next_of(first, line, start, marks)?,
-            Way::Quoted => next_quote(line, start, marks)?,
-            Way::OpenText => self.only_end(step, line, start, marks)?,
-            Way::TimeLocal => match line.get(start) {
-                Some(b'-') => start + 1,
-                _ => start + Shape::TimeLocal.bytes_max(),
-            },
-            Way::Verify => match line.get(start..)? {
-                [b'S', b'U', b'C', b'C', b'E', b'S', b'S', ..] => start + 7,
-                [b'N', b'O', b'N', b'E', ..] => start + 4,
-                [b'-', ..] => start + 1,
-                rest => start + self.length_by_end(step, rest)?,
-            },
-            Way::ByEnd => start + self.length_by_end(step, line.get(start..)?)?,
-        };
-        let (value, after) = (line.get(start..end)?, line.get(end..)?);
-        let certain = step.plain.literal.begin(after, &step.literal)
-            && match step.shape {
-                Shape::Text => true,
-                Shape::TimeLocal | Shape::TimeIso8601 => is_stamp(step.shape, value, stamp),
-                Shape::Token | Shape::UpstreamAddresses | Shape::UpstreamNumbers
-                    if marks.next(start).is_none_or(|mark| end <= mark) =>
-                {
-                    step.shape.fits_unmarked(value)
+            None => self.long_literal_begins(plain, text),
+        }
+    }
+
+    #[inline(never)]
+    fn long_literal_begins(&self, plain: &Plain, text: &[u8]) -> bool {
+        let Some(step) = self.steps.get(plain.index) else { return false };
+        let text = text.get(..step.literal.len());
+        step.literal.is_empty() || text.is_some_and(|text| same(text, &step.literal))
+    }
+
+    /// Whether the values have their shapes.
+    #[inline]
+    fn straight_shapes(
+        &self,
+        line: &[u8],
+        marks: &Marks,
+        found: &[Span],
+        stamp: &mut Vec<u8>,
+    ) -> bool {
+        self.straight.checks.iter().all(|Check { index, shape }| {
+            let Some(span) = found.get(*index) else { return false };
+            let Some(value) = span.of(line) else { return false };
+            match shape {
+                Shape::TimeLocal | Shape::TimeIso8601 => {
+                    same(stamp, value) || is_stamp(*shape, value, stamp)
                 }
-                shape => shape.fits(value),
-            };
-        certain.then_some(end)
+                Shape::Token | Shape::UpstreamAddresses | Shape::UpstreamNumbers
+                    if marks.next(span.start) >= span.end =>
+                {
+                    shape.fits_unmarked(value)
+                }
+                shape => shape.fits_inline(value),
+            }
+        })
+    }
+
+    /// The end of a value in a way that few steps go; [`NO_END`] where there is none.
+    #[inline(never)]
+    fn unusual_end(&self, plain: &Plain, line: &[u8], start: usize, marks: &Marks) -> usize {
+        let (Some(step), Some(rest)) = (self.steps.get(plain.index), line.get(start..)) else {
+            return NO_END;
+        };
+        let length = match plain.way {
+            Way::UnmarkedLast => {
+                let length = rest.len().checked_sub(step.literal.len());
+                length.filter(|length| start + length <= marks.next(start))
+            }
+            Way::OpenText => {
+                let end = self.only_end(plain, line, start, marks);
+                end.map(|end| end - start)
+            }
+            Way::TimeLocal if rest.first() == Some(&b'-') => Some(1),
+            Way::TimeLocal => Some(Shape::TimeLocal.bytes_max()),
+            Way::Verify => match rest {
+                [b'S', b'U', b'C', b'C', b'E', b'S', b'S', ..] => Some(7),
+                [b'N', b'O', b'N', b'E', ..] => Some(4),
+                [b'-', ..] => Some(1),
+                rest => self.length_by_end(step, rest),
+            },
+            Way::BarredByOther(first) => next_of(first, line, start, marks).map(|end| end - start),
+            Way::Unmarked { .. } | Way::Barred | Way::Quoted | Way::ByEnd => {
+                self.length_by_end(step, rest)
+            }
+        };
+        length.map_or(NO_END, |length| start + length)
     }
 
     /// The length of the value that `rest` begins with, if nothing else could be it.
@@ -207,51 +269,72 @@ impl LineParser {
     }
 
     /// Where an open text ends that can end in one place only.
-    fn only_end(&self, step: &Step, line: &[u8], start: usize, marks: &Marks) -> Option<usize> {
+    fn only_end(&self, plain: &Plain, line: &[u8], start: usize, marks: &Marks) -> Option<usize> {
         let (mut from, mut only) = (start, None);
-        while let Some(at) = marks.next(from) {
+        loop {
+            let at = marks.next(from);
             let rest = line.get(at..)?;
-            if self.guard.contains(rest.first()?) {
-                break;
+            if rest.first().is_none_or(|byte| self.guard.contains(byte)) {
+                return only;
             }
-            if step.plain.literal.begin(rest, &step.literal) && only.replace(at).is_some() {
+            if self.literal_begins(plain, rest) && only.replace(at).is_some() {
                 return None;
             }
             from = at + 1;
         }
-        only
+    }
+}
+
+/// Behind every line.
+const NO_END: usize = usize::MAX;
+
+/// Whether two texts are the same; without a call where they are neither short nor long.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let ends = |text: &[u8]| text.first_chunk::<16>().copied().zip(text.last_chunk().copied());
+    let word = |sixteen: [u8; 16]| u128::from_ne_bytes(sixteen);
+    match (ends(a), ends(b)) {
+        (Some((a1, a2)), Some((b1, b2))) if a.len() <= 32 && a.len() == b.len() => {
+            word(a1) == word(b1) && word(a2) == word(b2)
+        }
+        _ => a == b,
     }
 }
 
 /// Where `byte`, which is marked, stands next.
-#[inline]
 fn next_of(byte: u8, line: &[u8], start: usize, marks: &Marks) -> Option<usize> {
-    let mut at = marks.next(start)?;
+    let mut at = marks.next(start);
     while *line.get(at)? != byte {
-        at = marks.next(at + 1)?;
+        at = marks.next(at + 1);
     }
     Some(at)
 }
 
 /// Where the next quote stands that has an even number of backslashes before it.
 #[inline]
-fn next_quote(line: &[u8], start: usize, marks: &Marks) -> Option<usize> {
-    let mut at = next_of(b'"', line, start, marks)?;
-    loop {
-        let before = line.get(start..at)?;
-        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
-        if backslashes % 2 == 0 {
-            return Some(at);
-        }
-        at = next_of(b'"', line, at + 1, marks)?;
+fn next_quote(line: &[u8], start: usize, marks: &Marks) -> usize {
+    let at = marks.next_quote(start);
+    match line.get(start..at) {
+        Some([.., b'\\']) => next_quote_behind_backslashes(line, start, at, marks),
+        _ => at,
     }
 }
 
-/// Whether the value is a time stamp; that of the line before is known to be one.
-fn is_stamp(shape: Shape, value: &[u8], stamp: &mut Vec<u8>) -> bool {
-    if *stamp == value {
-        return true;
+#[inline(never)]
+fn next_quote_behind_backslashes(line: &[u8], start: usize, at: usize, marks: &Marks) -> usize {
+    let mut at = at;
+    while let Some(before) = line.get(start..at).filter(|_| at < line.len()) {
+        if before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 {
+            break;
+        }
+        at = marks.next_quote(at + 1);
     }
+    at
+}
+
+/// Whether the value is a time stamp, which is then kept: the next line's is likely to be the same.
+#[inline(never)]
+fn is_stamp(shape: Shape, value: &[u8], stamp: &mut Vec<u8>) -> bool {
     let fits = shape.fits(value);
     if fits {
         stamp.clear();

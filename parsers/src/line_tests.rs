@@ -398,8 +398,7 @@ fn searched(parser: &LineParser, line: &[u8]) -> Option<Vec<Span>> {
 fn straight(parser: &LineParser, line: &[u8]) -> Option<Vec<Span>> {
     let mut spans = Spans::default();
     spans.found.resize(parser.steps.len(), ABSENT);
-    let is_its = line.starts_with(&parser.leading);
-    (is_its && parser.straight(line, &mut spans)).then_some(spans.found)
+    parser.straight(line, &mut spans).then_some(spans.found)
 }
 
 #[test]

@@ -172,6 +172,12 @@ pub enum Shape {
 impl Shape {
     /// Whether `value`, as it stands in the line, can be a value of this shape.
     pub fn fits(self, value: &[u8]) -> bool {
+        self.fits_inline(value)
+    }
+
+    /// [`Shape::fits`] for a loop over all values of a line.
+    #[inline(always)]
+    pub(crate) fn fits_inline(self, value: &[u8]) -> bool {
         matches!(value, b"" | b"-") || self.fits_set(value)
     }
 
@@ -206,6 +212,7 @@ impl Shape {
         }
     }
 
+    #[inline(always)]
     fn fits_set(self, value: &[u8]) -> bool {
         match self {
             Shape::Text => true,
@@ -478,6 +485,13 @@ fn is_upstream_list(value: &[u8], is_element: impl Fn(&[u8]) -> bool) -> bool {
 
 /// Digits, and digits behind a point.
 fn is_decimal(value: &[u8]) -> bool {
+    // nginx writes three places.
+    if let [whole @ .., last, b'.', a, b, c] = value {
+        let digits = [*last, *a, *b, *c].iter().fold(true, |all, byte| all & byte.is_ascii_digit());
+        if digits && whole.iter().all(u8::is_ascii_digit) {
+            return true;
+        }
+    }
     let mut points = 0;
     let is_part = |byte: &u8| {
         points += usize::from(*byte == b'.');
