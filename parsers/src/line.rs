@@ -36,8 +36,9 @@ pub struct LineParser {
     leading: Vec<u8>,
     steps: Vec<Step>,
     straight: Straight,
-    /// Where each field's value is found; the first place, if a format has it twice.
-    slots: [Option<u16>; FIELD_COUNT],
+    /// Where each field's value is found, [`NO_SLOT`] for none; the first place, if a format has it
+    /// twice.
+    slots: [u16; FIELD_COUNT],
     /// Delimiter bytes that escaping keeps out of every value.
     guard: Vec<u8>,
     keys: Option<Keys>,
@@ -116,12 +117,13 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// The field's text as it stands in the line, escaped; `None` when the line does not have it.
+    #[inline]
     pub fn logged(&self, field: Field) -> Option<&'a [u8]> {
-        let slot = self.parser.slot(field)?;
-        self.spans.get(slot)?.of(self.line)
+        self.spans.get(self.parser.slot(field))?.of(self.line)
     }
 
     /// The field's text, escaped; `None` also when it is unset (`-` or nothing).
+    #[inline]
     pub fn value(&self, field: Field) -> Option<&'a [u8]> {
         self.logged(field).filter(|value| !is_unset(value))
     }
@@ -224,7 +226,7 @@ impl LineParser {
 
     /// Whether lines can hold the field.
     pub fn has(&self, field: Field) -> bool {
-        self.slot(field).is_some()
+        self.slot(field) < self.steps.len()
     }
 
     /// How values are escaped in the format's own lines.
@@ -304,8 +306,10 @@ impl LineParser {
         Explanation { expected, found, variable: value }
     }
 
-    fn slot(&self, field: Field) -> Option<usize> {
-        self.slots.get(usize::from(field as u8)).copied().flatten().map(usize::from)
+    /// The step of a field; more than there are where the format does not have it.
+    #[inline]
+    fn slot(&self, field: Field) -> usize {
+        usize::from(self.slots.get(usize::from(field as u8)).copied().unwrap_or(NO_SLOT))
     }
 }
 
@@ -352,12 +356,15 @@ fn guard<'a>(escape: Escape, literals: impl Iterator<Item = &'a Vec<u8>>) -> Vec
     guard
 }
 
-fn slots(steps: &[Step]) -> [Option<u16>; FIELD_COUNT] {
-    let mut slots = [None; FIELD_COUNT];
-    for (step, index) in steps.iter().zip(0u16..) {
+/// No format has so many variables.
+const NO_SLOT: u16 = u16::MAX;
+
+fn slots(steps: &[Step]) -> [u16; FIELD_COUNT] {
+    let mut slots = [NO_SLOT; FIELD_COUNT];
+    for (step, index) in steps.iter().zip(0..NO_SLOT) {
         let slot = step.field.and_then(|field| slots.get_mut(usize::from(field as u8)));
-        if let Some(slot @ None) = slot {
-            *slot = Some(index);
+        if let Some(slot @ &mut NO_SLOT) = slot {
+            *slot = index;
         }
     }
     slots

@@ -102,20 +102,37 @@ impl Router {
 
     /// The route of a path whose escaping need not be undone and whose route need not be escaped:
     /// nearly every path, where no pattern is set. `template` is written to. `None` for any other.
-    pub fn plain_route<'a>(&self, path: &'a [u8], template: &'a mut Vec<u8>) -> Option<&'a str> {
-        let classes = classes_of(path);
-        let is_plain = path.first() == Some(&b'/') && classes & SPECIAL == 0;
-        if !is_plain || path.len() > ROUTE_BYTES_MAX || !self.patterns.names.is_empty() {
+    pub fn plain_route<'a>(&self, path: &'a [u8], template: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        if path.first() != Some(&b'/') || !self.patterns.names.is_empty() {
             return None;
         }
-        if classes & DIGIT == 0 {
-            return std::str::from_utf8(path).ok();
-        }
         template.clear();
-        write_template(path, template);
-        // `{id}` is longer than some identifiers.
-        let route = std::str::from_utf8(template).ok();
-        route.filter(|route| route.len() <= ROUTE_BYTES_MAX)
+        // Where the segment begins, what is in it, and what of the path is in the template.
+        let (mut start, mut classes, mut written) = (0, 0, 0);
+        for (at, byte) in path.iter().chain(b"/").enumerate() {
+            if *byte != b'/' {
+                classes |= class(*byte);
+                continue;
+            }
+            if classes & SPECIAL != 0 {
+                return None;
+            }
+            if classes & DIGIT != 0 && is_identifier(path.get(start..at)?, classes) {
+                template.extend_from_slice(path.get(written..start)?);
+                template.extend_from_slice(IDENTIFIER);
+                written = at;
+            }
+            (start, classes) = (at + 1, 0);
+        }
+        // Nothing was written: the path is its own template.
+        let route = match written {
+            0 => path,
+            _ => {
+                template.extend_from_slice(path.get(written..)?);
+                template
+            }
+        };
+        (route.len() <= ROUTE_BYTES_MAX).then_some(route)
     }
 }
 
@@ -185,38 +202,37 @@ pub fn path(target: &[u8]) -> Option<&[u8]> {
 
 /// The path with `{id}` for every segment that looks like an identifier.
 fn template(path: &[u8]) -> Cow<'_, [u8]> {
+    let is_identifier = |segment: &[u8]| {
+        is_identifier(segment, segment.iter().fold(0, |classes, byte| classes | class(*byte)))
+    };
     if !path.split(|&byte| byte == b'/').any(is_identifier) {
         return path.into();
     }
     let mut out = Vec::with_capacity(path.len());
-    write_template(path, &mut out);
-    out.into()
-}
-
-fn write_template(path: &[u8], out: &mut Vec<u8>) {
     for (index, segment) in path.split(|&byte| byte == b'/').enumerate() {
         if index > 0 {
             out.push(b'/');
         }
-        out.extend_from_slice(if is_identifier(segment) { b"{id}" } else { segment });
+        out.extend_from_slice(if is_identifier(segment) { IDENTIFIER } else { segment });
     }
+    out.into()
 }
 
-/// All digits, a UUID, at least 8 hex digits with a digit among them, or at least 20 of
-/// `[A-Za-z0-9_-]` with a letter and a digit.
-fn is_identifier(segment: &[u8]) -> bool {
-    let classes = classes_of(segment);
+/// What a segment that looks like an identifier becomes.
+const IDENTIFIER: &[u8] = b"{id}";
+
+/// All digits; eight or more hex digits, or twenty or more of a token, with a digit among them; a
+/// UUID. `classes` are those of its bytes together.
+fn is_identifier(segment: &[u8], classes: u8) -> bool {
     classes & DIGIT != 0
         && (classes == DIGIT
             || segment.len() >= 8 && classes & !(DIGIT | HEX_LETTER) == 0
-            || segment.len() >= 20 && classes & LETTERS != 0 && classes & !(WORD | SLASH) == 0
+            || segment.len() >= 20 && classes & LETTERS != 0 && classes & !WORD == 0
             || is_uuid(segment))
 }
 
-/// The classes of all bytes together.
-fn classes_of(bytes: &[u8]) -> u8 {
-    let class = |byte: &u8| CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
-    bytes.iter().fold(0, |classes, byte| classes | class(byte))
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
 const DIGIT: u8 = 1;
@@ -224,11 +240,10 @@ const HEX_LETTER: u8 = 2;
 const OTHER_LETTER: u8 = 4;
 /// `_` and `-`.
 const JOINER: u8 = 8;
-const SLASH: u8 = 16;
 /// Any other byte that stays as it is in every log and on every terminal.
-const VISIBLE: u8 = 32;
+const VISIBLE: u8 = 16;
 /// What ends a path, escapes, or has to be escaped.
-const SPECIAL: u8 = 64;
+const SPECIAL: u8 = 32;
 const LETTERS: u8 = HEX_LETTER | OTHER_LETTER;
 const WORD: u8 = DIGIT | LETTERS | JOINER;
 
@@ -246,7 +261,6 @@ const CLASSES: [u8; 256] = {
             b'a'..=b'f' | b'A'..=b'F' => HEX_LETTER,
             b'a'..=b'z' | b'A'..=b'Z' => OTHER_LETTER,
             b'_' | b'-' => JOINER,
-            b'/' => SLASH,
             b'?' | b'#' | b'\\' => SPECIAL,
             b'!'..=b'~' => VISIBLE,
             _ => SPECIAL,
@@ -339,8 +353,8 @@ mod tests {
         let router = Router::new(Patterns::default());
         let mut written = Vec::new();
         let mut check = |path: &[u8], is_plain: bool| {
-            let plain = router.plain_route(path, &mut written).map(str::to_owned);
-            let expected = is_plain.then(|| router.route(path).0.into_owned());
+            let plain = router.plain_route(path, &mut written).map(<[u8]>::to_vec);
+            let expected = is_plain.then(|| router.route(path).0.into_owned().into_bytes());
             assert_eq!(plain, expected, "{}", path.escape_ascii());
         };
         for byte in 0..=u8::MAX {

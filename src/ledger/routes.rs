@@ -117,14 +117,14 @@ pub struct Routes {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct NameKey {
     server: Box<str>,
-    route: Box<str>,
+    route: Box<[u8]>,
 }
 
 /// The same, borrowed.
 #[derive(Hash)]
 struct NameRef<'a> {
     server: &'a str,
-    route: &'a str,
+    route: &'a [u8],
 }
 
 impl Equivalent<NameKey> for NameRef<'_> {
@@ -210,7 +210,7 @@ impl Routes {
         let refused = event.verdict.is_denial();
         let (Target::Path(path) | Target::Named(path)) = event.target else {
             let name = if event.target == Target::Malformed { MALFORMED } else { NOT_LOGGED };
-            return self.find_name(event.server, name, refused, limits);
+            return self.find_name(event.server, name.as_bytes(), refused, limits);
         };
         if let Target::Path(path) = event.target {
             let mut template = std::mem::take(&mut self.template);
@@ -238,7 +238,7 @@ impl Routes {
             Target::Path(_) | Target::Malformed | Target::NotLogged => router.route(&undone),
         };
         limits.hit_if(cut, Limit::RouteBytes);
-        let id = self.find_name(event.server, &route, refused, limits);
+        let id = self.find_name(event.server, route.as_bytes(), refused, limits);
         // A path under `other` may get a route of its own once it is let in.
         let is_other = self.routes.get(id.index()).is_some_and(|route| &*route.route == OTHER);
         if fits && !is_other {
@@ -250,7 +250,7 @@ impl Routes {
     fn find_name(
         &mut self,
         server: &str,
-        route: &str,
+        route: &[u8],
         refused: bool,
         limits: &mut LimitHits,
     ) -> RouteId {
@@ -258,7 +258,7 @@ impl Routes {
             return *id;
         }
         let for_refused = (self.routes_max / ROUTES_REFUSED_SHARE).max(1);
-        let limit = if route == OTHER {
+        let limit = if route == OTHER.as_bytes() {
             None
         } else if self.bounded >= self.routes_max {
             Some(Limit::Routes)
@@ -271,18 +271,20 @@ impl Routes {
             None => self.add(server, route, refused),
             Some(limit) => {
                 limits.hit(limit);
-                match self.by_name.get(&NameRef { server, route: OTHER }) {
+                match self.by_name.get(&NameRef { server, route: OTHER.as_bytes() }) {
                     Some(id) => *id,
-                    None => self.add(server, OTHER, refused),
+                    None => self.add(server, OTHER.as_bytes(), refused),
                 }
             }
         }
     }
 
-    fn add(&mut self, server: &str, route: &str, refused: bool) -> RouteId {
+    /// Adds a route; its name is UTF-8, for it is safe to show.
+    fn add(&mut self, server: &str, route: &[u8], refused: bool) -> RouteId {
         let id = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
         let key = NameKey { server: server.into(), route: route.into() };
-        let (server, route) = (key.server.clone(), key.route.clone());
+        let server = key.server.clone();
+        let route: Box<str> = String::from_utf8_lossy(route).into();
         let refused_only = refused && &*route != OTHER;
         self.bounded += usize::from(&*route != OTHER);
         self.refused_only += usize::from(refused_only);
@@ -298,7 +300,7 @@ impl Routes {
     pub fn merge(&mut self, other: &Routes, limits: &mut LimitHits) -> RouteMap {
         let merge_one = |theirs: &RouteUse| {
             let refused = theirs.is_refused_only();
-            let id = self.find_name(&theirs.server, &theirs.route, refused, limits);
+            let id = self.find_name(&theirs.server, theirs.route.as_bytes(), refused, limits);
             if let Some(mine) = self.routes.get_mut(id.index()) {
                 mine.verdicts.merge(&theirs.verdicts);
                 mine.reasons.merge(&theirs.reasons);
@@ -355,8 +357,8 @@ mod tests {
     #[test]
     fn a_borrowed_name_hashes_like_its_key() {
         let state = RandomState::default();
-        let key = NameKey { server: "a".into(), route: "/b".into() };
-        let name = NameRef { server: "a", route: "/b" };
+        let key = NameKey { server: "a".into(), route: (*b"/b").into() };
+        let name = NameRef { server: "a", route: b"/b" };
         assert_eq!(state.hash_one(&key), state.hash_one(&name));
         assert!(name.equivalent(&key));
     }
