@@ -1,6 +1,7 @@
 //! The way of one line: record, event, ledger. No I/O, no clock, no allocation for what is known.
 
 use gatelog_parsers::line::{LineParser, Record, Spans};
+use gatelog_parsers::short::are_same;
 use gatelog_parsers::time_stamp::UnixMillis;
 
 use crate::event::route::Router;
@@ -37,7 +38,11 @@ struct UnknownGates {
 
 impl UnknownGates {
     fn add(&mut self, server: &str) {
-        if self.servers.get(self.last).is_some_and(|known| known == server) {
+        if self
+            .servers
+            .get(self.last)
+            .is_some_and(|known| are_same(known.as_bytes(), server.as_bytes()))
+        {
             return;
         }
         match self.servers.iter().position(|known| known == server) {

@@ -15,6 +15,7 @@ pub mod line;
 pub mod log_format;
 pub mod nginx_conf;
 pub mod recognise;
+pub mod short;
 pub mod time_stamp;
 pub mod variable;
 pub mod verify_result;

@@ -248,7 +248,6 @@ impl LineParser {
         line: &'a [u8],
         spans: &'a mut Spans,
     ) -> Result<Record<'a>, LineError> {
-        spans.found.clear();
         spans.found.resize(self.steps.len(), ABSENT);
         let is_plain = self.templated && self.straight(line, spans);
         let Spans { found, other, limits, .. } = spans;

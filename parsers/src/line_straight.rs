@@ -11,6 +11,7 @@ use super::marks::{Marks, is_mark};
 use super::{End, LineParser, Span, Spans, Step};
 use crate::escape::Escape;
 use crate::json_line::closing_quote;
+use crate::short::{Short, are_same};
 use crate::variable::Shape;
 
 /// How the steps of a format are read straight.
@@ -27,6 +28,8 @@ struct Plain {
     literal: u8x16,
     /// All bits where the literal is, none behind it.
     mask: u8x16,
+    /// The last sixteen bytes of a longer literal.
+    literal_end: u8x16,
     literal_bytes: usize,
     /// The place of its step.
     index: usize,
@@ -66,6 +69,7 @@ impl Plain {
         Plain {
             literal: literal.into(),
             mask: mask.into(),
+            literal_end: step.literal.last_chunk().copied().unwrap_or_default().into(),
             literal_bytes: step.literal.len(),
             index,
             way: Way::of(step, escape, guard),
@@ -86,7 +90,7 @@ enum Way {
     Quoted,
     /// At the next byte of this other kind, which is marked and which no value holds.
     BarredByOther(u8),
-    /// Any text, at the only place before the next barred byte where its literal stands.
+    /// Any text, at the only place before the next quote where its literal stands.
     OpenText,
     /// Behind the 26 bytes of a `$time_local`.
     TimeLocal,
@@ -109,12 +113,12 @@ impl Way {
             Shape::Status | Shape::Integer | Shape::Decimal => true,
             Shape::Sha1 | Shape::Hex | Shape::Serial => true,
         };
+        // A quote is then the only byte that bars a value.
+        let ends_quoted = escape == Escape::Default && guard == b"\"";
         let mark_at = literal.iter().position(|byte| is_mark(*byte));
         match (end, mark_at, first) {
             (End::Line, ..) if is_unmarked => Way::UnmarkedLast,
-            (End::Line, _, Some(b'"')) if escape == Escape::Default && guard == b"\"" => {
-                Way::Barred
-            }
+            (End::Line, _, Some(b'"')) if ends_quoted => Way::Barred,
             (End::Quoted, ..) => Way::Quoted,
             (End::Barred, _, Some(b'"')) => Way::Barred,
             (End::Barred, Some(0), Some(first)) => Way::BarredByOther(first),
@@ -123,9 +127,7 @@ impl Way {
             }
             (End::First, ..) if *shape == Shape::TimeLocal && ends_value => Way::TimeLocal,
             (End::First | End::Open, Some(0), _) if *shape == Shape::Verify => Way::Verify,
-            (End::Open, Some(0), _) if *shape == Shape::Text && escape == Escape::Default => {
-                Way::OpenText
-            }
+            (End::Open, Some(0), _) if *shape == Shape::Text && ends_quoted => Way::OpenText,
             _ => Way::ByEnd,
         }
     }
@@ -171,17 +173,24 @@ impl LineParser {
         match text.first_chunk::<16>() {
             Some(sixteen) => {
                 (u8x16::from(*sixteen) & plain.mask).simd_eq(plain.literal).all()
-                    && (plain.literal_bytes <= 16 || self.long_literal_begins(plain, text))
+                    && (plain.literal_bytes <= 16 || self.long_literal_ends(plain, text))
             }
-            None => self.long_literal_begins(plain, text),
+            None => self.literal_begins_by_bytes(plain, text),
         }
     }
 
+    /// The same of a literal of more than sixteen bytes, the first of which are there.
+    #[inline]
+    fn long_literal_ends(&self, plain: &Plain, text: &[u8]) -> bool {
+        let last = text.get(plain.literal_bytes - 16..).and_then(|text| text.first_chunk());
+        last.is_some_and(|last: &[u8; 16]| u8x16::from(*last).simd_eq(plain.literal_end).all())
+            && (plain.literal_bytes <= 32 || self.literal_begins_by_bytes(plain, text))
+    }
+
     #[inline(never)]
-    fn long_literal_begins(&self, plain: &Plain, text: &[u8]) -> bool {
-        let Some(step) = self.steps.get(plain.index) else { return false };
-        let text = text.get(..step.literal.len());
-        step.literal.is_empty() || text.is_some_and(|text| same(text, &step.literal))
+    fn literal_begins_by_bytes(&self, plain: &Plain, text: &[u8]) -> bool {
+        let step = self.steps.get(plain.index);
+        step.is_some_and(|step| step.literal.is_empty() || text.starts_with(&step.literal))
     }
 
     /// Whether the values have their shapes.
@@ -196,9 +205,19 @@ impl LineParser {
         self.straight.checks.iter().all(|Check { index, shape }| {
             let Some(span) = found.get(*index) else { return false };
             let Some(value) = span.of(line) else { return false };
+            let text = line.get(span.start..).unwrap_or_default();
+            let short = || Short::of(text, value.len());
             match shape {
+                Shape::Integer if short().is_some_and(Short::all_digits) => true,
+                Shape::Decimal if short().is_some_and(Short::is_seconds) => true,
+                Shape::Address if short().is_some_and(Short::is_ip_address) => true,
+                Shape::UpstreamNumbers
+                    if short().is_some_and(|n| n.is_seconds() || n.all_digits()) =>
+                {
+                    true
+                }
                 Shape::TimeLocal | Shape::TimeIso8601 => {
-                    same(stamp, value) || is_stamp(*shape, value, stamp)
+                    are_same(stamp, value) || is_stamp(*shape, value, stamp)
                 }
                 Shape::Token | Shape::UpstreamAddresses | Shape::UpstreamNumbers
                     if marks.next(span.start) >= span.end =>
@@ -270,36 +289,20 @@ impl LineParser {
 
     /// Where an open text ends that can end in one place only.
     fn only_end(&self, plain: &Plain, line: &[u8], start: usize, marks: &Marks) -> Option<usize> {
-        let (mut from, mut only) = (start, None);
-        loop {
-            let at = marks.next(from);
-            let rest = line.get(at..)?;
-            if rest.first().is_none_or(|byte| self.guard.contains(byte)) {
-                return only;
-            }
+        let barred = marks.next_quote(start);
+        let (mut at, mut only) = (marks.next(start), None);
+        while let Some(rest) = line.get(at..).filter(|_| at < barred) {
             if self.literal_begins(plain, rest) && only.replace(at).is_some() {
                 return None;
             }
-            from = at + 1;
+            at = marks.next(at + 1);
         }
+        only
     }
 }
 
 /// Behind every line.
 const NO_END: usize = usize::MAX;
-
-/// Whether two texts are the same; without a call where they are neither short nor long.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let ends = |text: &[u8]| text.first_chunk::<16>().copied().zip(text.last_chunk().copied());
-    let word = |sixteen: [u8; 16]| u128::from_ne_bytes(sixteen);
-    match (ends(a), ends(b)) {
-        (Some((a1, a2)), Some((b1, b2))) if a.len() <= 32 && a.len() == b.len() => {
-            word(a1) == word(b1) && word(a2) == word(b2)
-        }
-        _ => a == b,
-    }
-}
 
 /// Where `byte`, which is marked, stands next.
 fn next_of(byte: u8, line: &[u8], start: usize, marks: &Marks) -> Option<usize> {

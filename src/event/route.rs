@@ -107,23 +107,27 @@ impl Router {
             return None;
         }
         template.clear();
-        // Where the segment begins, what is in it, and what of the path is in the template.
-        let (mut start, mut classes, mut written) = (0, 0, 0);
-        for (at, byte) in path.iter().chain(b"/").enumerate() {
-            if *byte != b'/' {
-                classes |= class(*byte);
-                continue;
-            }
-            if classes & SPECIAL != 0 {
-                return None;
-            }
-            if classes & DIGIT != 0 && is_identifier(path.get(start..at)?, classes) {
+        // Where the segment begins, and what of the path is in the template.
+        let (mut start, mut written) = (0, 0);
+        let mut end_segment = |end: usize, classes: u8| {
+            if classes & DIGIT != 0 && is_identifier(path.get(start..end)?, classes) {
                 template.extend_from_slice(path.get(written..start)?);
                 template.extend_from_slice(IDENTIFIER);
-                written = at;
+                written = end;
             }
-            (start, classes) = (at + 1, 0);
+            start = end + 1;
+            (classes & SPECIAL == 0).then_some(())
+        };
+        let mut classes = 0;
+        for (at, byte) in path.iter().enumerate() {
+            if *byte == b'/' {
+                end_segment(at, classes)?;
+                classes = 0;
+            } else {
+                classes |= class(*byte);
+            }
         }
+        end_segment(path.len(), classes)?;
         // Nothing was written: the path is its own template.
         let route = match written {
             0 => path,

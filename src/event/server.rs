@@ -4,6 +4,7 @@
 //! by `$host` or SNI, which the client chooses.
 
 use foldhash::fast::RandomState;
+use gatelog_parsers::short::are_same;
 use gatelog_parsers::variable::contacted_upstreams;
 use hashbrown::{Equivalent, HashMap};
 
@@ -145,7 +146,11 @@ struct KeyRef<'a> {
 
 impl Equivalent<Key> for KeyRef<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.name == key.name.as_deref() && self.port == key.port.as_deref()
+        let same = |mine: Option<&[u8]>, known: Option<&[u8]>| match (mine, known) {
+            (Some(mine), Some(known)) => are_same(mine, known),
+            (mine, known) => mine.is_none() && known.is_none(),
+        };
+        same(self.name, key.name.as_deref()) && same(self.port, key.port.as_deref())
     }
 }
 

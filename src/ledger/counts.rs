@@ -1,5 +1,6 @@
 //! Small counters: by verdict, by reason, by name, and when something was seen.
 
+use gatelog_parsers::short::are_same;
 use gatelog_parsers::time_stamp::UnixMillis;
 
 use crate::event::reason::Reason;
@@ -154,7 +155,7 @@ impl<V: Default> Named<V> {
     /// already.
     pub fn change(&mut self, name: &[u8], most: usize, change: impl FnOnce(&mut V)) -> bool {
         let name = name.get(..WORD_BYTES_MAX).unwrap_or(name);
-        let is_last = self.entries.get(self.last).is_some_and(|(known, _)| **known == *name);
+        let is_last = self.entries.get(self.last).is_some_and(|(known, _)| are_same(known, name));
         if !is_last {
             self.last = self.place(name, most);
         }
@@ -165,7 +166,7 @@ impl<V: Default> Named<V> {
     }
 
     fn place(&mut self, name: &[u8], most: usize) -> usize {
-        if let Some(place) = self.entries.iter().position(|(known, _)| **known == *name) {
+        if let Some(place) = self.entries.iter().position(|(known, _)| are_same(known, name)) {
             return place;
         }
         let name = if self.entries.len() < most { name } else { OTHER_NAME };

@@ -1,6 +1,7 @@
 //! The counts of each server and route, and the way from a raw path to its route.
 
 use foldhash::fast::RandomState;
+use gatelog_parsers::short::are_same;
 use gatelog_parsers::variable::{contacted_upstreams, is_plain_upstream};
 use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
@@ -129,7 +130,7 @@ struct NameRef<'a> {
 
 impl Equivalent<NameKey> for NameRef<'_> {
     fn equivalent(&self, key: &NameKey) -> bool {
-        self.route == &*key.route && self.server == &*key.server
+        are_same(self.route, &key.route) && are_same(self.server.as_bytes(), key.server.as_bytes())
     }
 }
 
