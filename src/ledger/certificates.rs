@@ -410,8 +410,9 @@ impl Certificates {
             }
             let table = if proven { verified } else { claimed };
             if table.change(&key, &mut change).is_none() {
-                table.add(key, CertificateUse::empty(), 0);
-                table.change(&key, change);
+                let mut entry = CertificateUse::empty();
+                let ((), owned) = change(&mut entry);
+                table.add(key, entry, owned.unsigned_abs());
             }
         }
         limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));

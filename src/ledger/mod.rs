@@ -120,8 +120,9 @@ impl Ledger {
             ((), grown.cast_signed())
         };
         if self.addresses.change(addr, change).is_none() {
-            self.addresses.add(addr.into(), AddressUse::default(), addr.len());
-            self.addresses.change(addr, change);
+            let mut entry = AddressUse::default();
+            let ((), owned) = change(&mut entry);
+            self.addresses.add(addr.into(), entry, addr.len() + owned.unsigned_abs());
             evict_addresses(&mut self.addresses, &mut self.limits);
         }
     }
