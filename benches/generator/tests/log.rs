@@ -1,7 +1,5 @@
 //! The same seed gives the same bytes for ever, and the log is as its documentation says.
 
-#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
-
 use generate_log::{Format, Generator, Sizes};
 
 const LINES: usize = 20_000;
