@@ -4,14 +4,14 @@
 SHELL := /bin/bash
 CARGO ?= $(shell command -v cargo || echo "$$HOME/.cargo/bin/cargo")
 BUILD_TOOLS := cc c++ make
-TEST_TOOLS := nginx openssl curl awk promtool
+TEST_TOOLS := nginx openssl curl awk promtool valgrind
 SCRIPTS := .ci/run $(wildcard scripts/*.sh tests/lab/*.sh)
 
 export CARGO
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A recipe's steps are in order also under make -j.
 .NOTPARALLEL:
-.PHONY: all build release check test demo fuzz fmt clippy doc install-tools clean help \
+.PHONY: all build release check test demo bench fuzz fmt clippy doc install-tools clean help \
 	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
 
 all: build
@@ -32,6 +32,9 @@ test: install-tools fmt-check clippy doc cargo-test parsers-pure scripts-check #
 
 demo: ## nginx, good and bad clients, and gatelog beside them
 	@scripts/demo.sh
+
+bench: build-tools ## how fast it is, next to other programs: prints the tables of README.md
+	@scripts/bench.sh
 
 fuzz: build-tools ## the fuzz targets, for a minute each
 	@scripts/fuzz-short.sh 60s

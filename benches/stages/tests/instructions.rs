@@ -51,6 +51,7 @@ fn output(command: &mut Command) -> String {
 
 /// Builds the program as it is shipped and returns where it is.
 fn release_program() -> PathBuf {
+    say("building the program as it is shipped, which may take a few minutes");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let messages = output(
         Command::new(cargo)
