@@ -131,6 +131,38 @@ async fn nothing_to_watch_neither_spins_nor_stops() {
 }
 
 #[tokio::test]
+async fn a_pause_is_silent_and_its_end_wakes() {
+    let scene = Scene::new();
+    scene.watched.set([scene.directory.path().to_owned()]);
+    let log = scene.at("a.log");
+    scene.wakes_on("creation", || append(&log)).await;
+    for _ in 0..3 {
+        scene.watched.pause(true);
+        let silent = tokio::time::timeout(WAIT_MAX, async {
+            loop {
+                let before = scene.count();
+                append(&log);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if scene.count() == before {
+                    return;
+                }
+            }
+        });
+        assert!(silent.await.is_ok(), "lines wake in the pause");
+        scene.wakes_on("the end of the pause", || scene.watched.pause(false)).await;
+        scene.wakes_on("a line", || append(&log)).await;
+    }
+    let other = scene.at("other");
+    fs::create_dir(&other).unwrap();
+    scene.watched.pause(true);
+    scene.watched.set([other.clone()]);
+    scene.wakes_on("the end of the pause", || scene.watched.pause(false)).await;
+    scene.wakes_on("a line in the other directory", || append(&other.join("b.log"))).await;
+    scene.watched.pause(true);
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn a_flood_of_events_is_drained() {
     let scene = Scene::new();
     scene.watched.set([scene.directory.path().to_owned()]);

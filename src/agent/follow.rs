@@ -3,7 +3,8 @@
 //! No queue per line: it takes a chunk of each source in turn, counts its lines in place, and
 //! between two chunks answers what others ask for. It never waits for them. That files may have
 //! changed it is told by [`Requests::wake`]; whether they have, it finds out itself, at least every
-//! [`LOOK_INTERVAL_MAX`].
+//! [`LOOK_INTERVAL_MAX`](crate::limits::LOOK_INTERVAL_MAX). While they change all the time it asks not
+//! to be told: see [`Pace`].
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::change_log;
+use super::pace::Pace;
 use super::source::Source;
 use crate::clock::{Clock, Monotonic};
 use crate::event::route::Router;
@@ -22,8 +24,7 @@ use crate::http::Readiness;
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 use crate::limits::{
-    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, LOOK_INTERVAL_MAX, LOOK_INTERVAL_MIN,
-    STOP_DRAIN_GRACE,
+    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, SCRAPE_READ_MAX, STOP_DRAIN_GRACE,
 };
 use crate::setup::source::{Setup, SetupError};
 use crate::show::metrics::Snapshot;
@@ -126,7 +127,9 @@ pub(super) struct Follow {
     readiness: watch::Sender<Readiness>,
     watched: Watched,
     last_watched: Option<Monotonic>,
-    last_look: Monotonic,
+    pace: Pace,
+    /// Bytes read before the last look.
+    read_bytes: u64,
     /// Directories that found no watcher, each time that was asked for.
     unwatched: u64,
     unseen_changes: u64,
@@ -166,7 +169,8 @@ impl Follow {
             router,
             ledger: Ledger::new(Seed::new(seed), config.routes.limit),
             lateness: config.lateness,
-            last_look: clock.monotonic(),
+            pace: Pace::new(clock.monotonic()),
+            read_bytes: 0,
             clock,
             readiness,
             watched,
@@ -180,16 +184,17 @@ impl Follow {
     pub(super) fn run(mut self) {
         self.look();
         let mut unread = true;
-        let mut woken = false;
         loop {
-            let request =
-                if unread { self.inbox.take() } else { self.inbox.wait(self.rest(woken)) };
+            let request = if unread { self.inbox.take() } else { self.inbox.wait(self.rest()) };
             match request {
                 Ok(Some(Request::Wake)) => {
                     self.inbox.woken.store(false, Ordering::Release);
-                    woken = true;
+                    self.pace.wake();
                 }
                 Ok(Some(request)) => {
+                    if let Request::Snapshot(_) = &request {
+                        unread |= self.catch_up();
+                    }
                     if let Next::Stop = self.answer(request) {
                         break;
                     }
@@ -197,26 +202,48 @@ impl Follow {
                 Ok(None) => {}
                 Err(Gone) => break,
             }
-            if self.rest(woken).is_zero() {
-                woken = false;
+            if self.rest().is_zero() {
                 self.look();
                 unread = true;
             }
             if unread {
-                let round = self.read_round();
-                // What trickles in while it is read would be read line by line: it can wait for the
-                // next look, which then comes soon.
-                unread = round.progress && round.bytes >= ROUND_BYTES_MIN;
-                woken |= round.progress && !unread;
+                unread = self.read_on();
             }
         }
         self.drain();
     }
 
+    /// Reads a round; returns whether to read on at once.
+    fn read_on(&mut self) -> bool {
+        let round = self.read_round();
+        // What trickles in while it is read would be read line by line: it can wait for the next
+        // look, which then comes soon.
+        let unread = round.progress && round.bytes >= ROUND_BYTES_MIN;
+        if round.progress && !unread {
+            self.pace.wake();
+        }
+        unread
+    }
+
+    /// Counts what was written until now, for a scrape, within a bounded time. Returns whether there
+    /// may be more.
+    fn catch_up(&mut self) -> bool {
+        let start = self.clock.monotonic();
+        if !self.pace.may_look(start) {
+            return false;
+        }
+        self.look();
+        while self.read_on() {
+            if self.clock.monotonic().since(start) >= SCRAPE_READ_MAX {
+                return true;
+            }
+        }
+        false
+    }
+
     /// How long until the next look.
-    fn rest(&self, woken: bool) -> Duration {
-        let interval = if woken { LOOK_INTERVAL_MIN } else { LOOK_INTERVAL_MAX };
-        interval.saturating_sub(self.clock.monotonic().since(self.last_look))
+    fn rest(&self) -> Duration {
+        self.pace.rest(self.clock.monotonic())
     }
 
     fn answer(&mut self, request: Request) -> Next {
@@ -233,7 +260,7 @@ impl Follow {
 
     fn look(&mut self) {
         let now = self.clock.monotonic();
-        self.last_look = now;
+        self.keep_pace(now);
         let mut changed = false;
         for source in &mut self.sources {
             let changes = source.look(now);
@@ -247,6 +274,14 @@ impl Follow {
             self.watch();
         }
         self.tell_readiness();
+    }
+
+    /// Goes by what was read since the last look, and does without events while there is always some.
+    fn keep_pace(&mut self, now: Monotonic) {
+        let read_bytes = self.sources.iter().map(Source::read_bytes).sum();
+        self.pace.look(now, read_bytes != self.read_bytes);
+        self.read_bytes = read_bytes;
+        self.watched.pause(self.pace.is_busy());
     }
 
     fn watch(&mut self) {

@@ -12,6 +12,7 @@ pub mod source;
 mod change_log;
 mod follow;
 mod listeners;
+mod pace;
 mod pages;
 
 use std::io;

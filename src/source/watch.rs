@@ -36,7 +36,14 @@ const IMPOSSIBLE_NAME_BYTES: usize = 256;
 /// Says which directories to watch. When it is dropped, the task ends.
 #[derive(Debug)]
 pub struct Watched {
-    directories: watch::Sender<BTreeSet<PathBuf>>,
+    wanted: watch::Sender<Wanted>,
+}
+
+/// What the task is to do.
+#[derive(Debug, Default)]
+struct Wanted {
+    directories: BTreeSet<PathBuf>,
+    paused: bool,
 }
 
 impl Watched {
@@ -49,12 +56,20 @@ impl Watched {
             Some(first_over) => wanted.split_off(&first_over).len(),
             None => 0,
         };
-        self.directories.send_if_modified(|current| {
-            let changed = *current != wanted;
-            *current = wanted;
-            changed
+        self.wanted.send_if_modified(|current| {
+            let changed = current.directories != wanted;
+            current.directories = wanted;
+            // While paused nothing is set up anew.
+            changed && !current.paused
         });
         over
+    }
+
+    /// Watches nothing while paused, so that events which nobody needs cost nothing. Afterwards it
+    /// wakes once, when watching has begun anew: what happened meanwhile is seen by looking.
+    pub fn pause(&self, paused: bool) {
+        self.wanted
+            .send_if_modified(|current| std::mem::replace(&mut current.paused, paused) != paused);
     }
 }
 
@@ -63,8 +78,8 @@ impl Watched {
 /// to be spawned on a tokio runtime with time enabled; it never fails and ends when the handle is
 /// dropped.
 pub fn watch(wake: impl Fn() + Send + Sync) -> (Watched, impl Future<Output = ()> + Send) {
-    let (directories, wanted) = watch::channel(BTreeSet::new());
-    (Watched { directories }, run(wanted, wake))
+    let (wanted, told) = watch::channel(Wanted::default());
+    (Watched { wanted }, run(told, wake))
 }
 
 /// Why one set of watches is given up.
@@ -75,9 +90,9 @@ enum End {
     Stop,
 }
 
-async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, wake: impl Fn() + Send + Sync) {
+async fn run(mut wanted: watch::Receiver<Wanted>, wake: impl Fn() + Send + Sync) {
     loop {
-        let directories = wanted.borrow_and_update().clone();
+        let Some(directories) = begin(&mut wanted).await else { return };
         let end = match MuxedEvents::new() {
             Ok(events) => follow(events, &directories, &mut wanted, &wake).await,
             // The system has a limit on watchers (fs.inotify.max_user_instances): the regular look
@@ -87,6 +102,9 @@ async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, wake: impl Fn() + S
                 pause(RECHECK_INTERVAL, &mut wanted).await
             }
         };
+        if wanted.borrow().paused {
+            continue;
+        }
         // What happened while nothing was watched is seen by looking.
         wake();
         if matches!(end, End::Stop) || matches!(pause(RETRY_INTERVAL, &mut wanted).await, End::Stop)
@@ -96,8 +114,14 @@ async fn run(mut wanted: watch::Receiver<BTreeSet<PathBuf>>, wake: impl Fn() + S
     }
 }
 
+/// The directories to watch, once there is no pause; none when the handle is dropped.
+async fn begin(wanted: &mut watch::Receiver<Wanted>) -> Option<BTreeSet<PathBuf>> {
+    let wanted = wanted.wait_for(|wanted| !wanted.paused).await.ok()?;
+    Some(wanted.directories.clone())
+}
+
 /// Waits, but not when the handle is dropped or asks for other directories.
-async fn pause(time: Duration, wanted: &mut watch::Receiver<BTreeSet<PathBuf>>) -> End {
+async fn pause(time: Duration, wanted: &mut watch::Receiver<Wanted>) -> End {
     tokio::select! {
         () = tokio::time::sleep(time) => End::Anew,
         changed = wanted.changed() => if changed.is_ok() { End::Anew } else { End::Stop },
@@ -108,7 +132,7 @@ async fn pause(time: Duration, wanted: &mut watch::Receiver<BTreeSet<PathBuf>>) 
 async fn follow(
     mut events: MuxedEvents,
     directories: &BTreeSet<PathBuf>,
-    wanted: &mut watch::Receiver<BTreeSet<PathBuf>>,
+    wanted: &mut watch::Receiver<Wanted>,
     wake: &(impl Fn() + Send + Sync),
 ) -> End {
     let targets = targets(directories);

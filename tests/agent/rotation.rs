@@ -2,6 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::time::Duration;
+
+use gatelog::limits::LOOK_INTERVAL_MIN;
 
 use crate::agent::{Directory, expired, verified};
 
@@ -20,6 +23,48 @@ fn counts_appear_after_a_line_is_written() {
     agent.comes_to("verify_failures_total", &["reason=\"cert_has_expired\""], 1.0);
     agent.comes_to(ALL, &[], 2.0);
     agent.comes_to("log_lines_total", &["source=\"a.log\"", "parsed"], 2.0);
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn a_scrape_counts_what_was_written_before_it() {
+    let directory = Directory::new();
+    directory.write("a.log", "");
+    let agent = directory.run(&["a.log"]);
+    agent.is_ready(true);
+    for lines in 1..=50 {
+        directory.append("a.log", &verified("/x"));
+        // Looks that were asked for are no closer to each other.
+        std::thread::sleep(LOOK_INTERVAL_MIN);
+        let counted = agent.sum(ALL, &[]);
+        assert!((counted - f64::from(lines)).abs() < 0.5, "{lines} written, {counted} counted");
+    }
+    assert_eq!(agent.stop(), Some(0));
+}
+
+#[test]
+fn a_busy_log_is_rotated_and_falls_silent() {
+    let directory = Directory::new();
+    directory.write("a.log", "");
+    let agent = directory.run(&["a.log"]);
+    agent.is_ready(true);
+    for rotation in 0..3 {
+        let mut log =
+            OpenOptions::new().create(true).append(true).open(directory.at("a.log")).unwrap();
+        // For longer than it takes until events are not asked for.
+        for _ in 0..150 {
+            log.write_all(verified("/x").repeat(20).as_bytes()).unwrap();
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        let rotated = directory.at(&format!("a.log.{rotation}"));
+        fs::rename(directory.at("a.log"), rotated).unwrap();
+        log.write_all(verified("/late").as_bytes()).unwrap();
+    }
+    directory.append("a.log", &verified("/new"));
+    agent.comes_to(ALL, &["route=\"/x\""], 9000.0);
+    agent.comes_to(ALL, &["route=\"/late\""], 3.0);
+    agent.comes_to(ALL, &["route=\"/new\""], 1.0);
+    agent.comes_to("log_gaps_total", &[], 0.0);
     assert_eq!(agent.stop(), Some(0));
 }
 
