@@ -305,7 +305,6 @@ impl Source {
 
     /// Says in the log, once each, what the lines have told about their format and servers.
     fn say(&mut self) {
-        let trouble = self.trouble();
         let source = self.setup.name.as_str();
         let mut fits = false;
         if let FormatState::Known(known) = &mut self.format {
@@ -321,13 +320,17 @@ impl Source {
         if self.told_at.is_some_and(|told| now.since(told) < TROUBLE_INTERVAL) {
             return;
         }
-        if let Some(trouble) = trouble.filter(|trouble| self.told.as_ref() != Some(trouble)) {
-            say_trouble(source, &trouble);
-            self.told = Some(trouble);
-            self.told_at = Some(now);
-        } else if fits && self.trouble().is_none() && self.told.take().is_some() {
-            tracing::info!(source, log_format = self.format_name(), "lines fit again");
-            self.told_at = Some(now);
+        match self.trouble() {
+            Some(trouble) if self.told.as_ref() != Some(&trouble) => {
+                say_trouble(source, &trouble);
+                self.told = Some(trouble);
+                self.told_at = Some(now);
+            }
+            None if fits && self.told.take().is_some() => {
+                tracing::info!(source, log_format = self.format_name(), "lines fit again");
+                self.told_at = Some(now);
+            }
+            Some(_) | None => {}
         }
     }
 }

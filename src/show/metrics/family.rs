@@ -102,6 +102,11 @@ impl Family {
 }
 
 impl Series {
+    /// Makes room for so many series at once.
+    pub(super) fn reserve(&mut self, series: usize) {
+        self.metrics.reserve(series);
+    }
+
     /// Adds a series; `values` are those of the family's labels, in their order.
     pub(super) fn add<const N: usize>(&mut self, values: [&str; N], value: f64) {
         debug_assert_eq!(self.family.labels.len(), N, "{}", self.family.name);
