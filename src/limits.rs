@@ -3,6 +3,7 @@
 //! A bound that belongs to one grammar stands in that parser; what a person chooses in the configuration
 //! stands in `config`. Each says what happens when it is reached, and that something tells of it.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::ledger::table::Bound;
@@ -241,6 +242,17 @@ pub const TAIL_BYTES_MAX: u64 = 256 * 1024;
 
 // A line of the greatest length is still whole.
 const _: () = assert!(TAIL_BYTES_MAX > LINE_BYTES_MAX as u64 + 2);
+
+/// Threads that read one log at once. Each has a ledger of its own, of at most 40 MiB with what its
+/// tables and sketches own.
+pub const READ_THREADS_MAX: usize = 8;
+
+/// Bytes of a log that one thread reads in one go before the next of its blocks. Large enough for
+/// what is read twice at the cuts not to matter, small enough for the threads to end together.
+pub const BLOCK_BYTES: NonZeroU64 = NonZeroU64::new(4 * 1024 * 1024).unwrap();
+
+// What is read twice, a chunk at each cut, is little of a block.
+const _: () = assert!(16 * CHUNK_BYTES as u64 <= BLOCK_BYTES.get());
 
 /// Longest line that `parse` prints, in bytes. What would be longer is shown as an error, with as
 /// much of the line as there is room for.

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
+use crate::limits::READ_THREADS_MAX;
 
 /// Follows nginx's log of client certificates and makes every failed verification visible.
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ pub enum Command {
         /// How to show it.
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
+        /// Threads that read a large log, 1 to 8; as many as there are processors without.
+        #[arg(long, value_name = "N", value_parser = threads)]
+        threads: Option<usize>,
         /// Files, globs, .gz, .zst, or - for standard input.
         #[arg(value_name = "LOG", required = true)]
         logs: Vec<String>,
@@ -148,6 +152,11 @@ impl Color {
     }
 }
 
+fn threads(text: &str) -> Result<usize, String> {
+    let threads = text.parse().ok().filter(|threads| (1..=READ_THREADS_MAX).contains(threads));
+    threads.ok_or_else(|| format!("expected a number from 1 to {READ_THREADS_MAX}"))
+}
+
 fn verdict(name: &str) -> Result<Verdict, String> {
     let names = || Verdict::ALL.map(Verdict::as_str).join(", ");
     Verdict::from_name(name).ok_or_else(|| format!("expected one of {}", names()))
@@ -178,6 +187,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn threads_are_bounded() {
+        assert_eq!(threads("1").unwrap(), 1);
+        assert_eq!(threads("8").unwrap(), 8);
+        for text in ["0", "9", "-1", "", "two"] {
+            assert_eq!(threads(text).unwrap_err(), "expected a number from 1 to 8", "{text}");
+        }
     }
 
     #[test]

@@ -206,31 +206,61 @@ impl Log {
         context.reader(&self.name, self.path.as_deref(), parser).map(Some)
     }
 
-    /// Reads the whole log and hands each line on, which may stop the reading with an error. Returns
-    /// whether all could be read; if not, standard error has been told.
-    pub(super) fn read(
-        &mut self,
-        color: bool,
-        mut on: impl FnMut(Read<'_>) -> Result<(), Failure>,
-    ) -> Result<bool, Failure> {
-        let (mut stream, mut buffer, lines) = match self.held.take() {
+    /// Opens it for [`OpenLog::read`]; `None` when it cannot be opened any more, which standard error
+    /// has been told.
+    pub(super) fn open(&mut self, color: bool) -> Option<OpenLog> {
+        let (stream, buffer, lines) = match self.held.take() {
             Some(Held { stream, buffer, lines }) => (stream, buffer, lines),
             None => match Stream::open(&self.input) {
                 Ok(stream) => (stream, LineBuffer::new(), Vec::new()),
                 Err(error) => {
                     say_error(&error.to_string(), color);
-                    return Ok(false);
+                    return None;
                 }
             },
         };
+        // A pipe has told of it once, when its first lines were read.
+        let fault = self.fault.take().filter(|_| stream.size_bytes().is_none());
+        Some(OpenLog { stream, buffer, lines, fault, color })
+    }
+
+    /// Opens and reads it; see [`OpenLog::read`].
+    pub(super) fn read(
+        &mut self,
+        color: bool,
+        on: impl FnMut(Read<'_>) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        self.open(color).map_or(Ok(false), |log| log.read(on))
+    }
+}
+
+/// A log about to be read.
+#[derive(Debug)]
+pub(super) struct OpenLog {
+    pub(super) stream: Stream,
+    buffer: LineBuffer,
+    /// Read from the stream already.
+    lines: Vec<OwnedLine>,
+    /// What ended the look at them.
+    fault: Option<String>,
+    color: bool,
+}
+
+impl OpenLog {
+    /// Reads the whole log and hands each line on, which may stop the reading with an error. Returns
+    /// whether all could be read; if not, standard error has been told.
+    pub(super) fn read(
+        self,
+        mut on: impl FnMut(Read<'_>) -> Result<(), Failure>,
+    ) -> Result<bool, Failure> {
+        let OpenLog { mut stream, mut buffer, lines, fault, color } = self;
         for line in &lines {
             on(Read::Line(&line.line()))?;
         }
         let is_pipe = stream.size_bytes().is_none();
         let progress = progress(&stream);
         let mut complete = true;
-        // A pipe has told of it once, when its first lines were read.
-        if let Some(fault) = self.fault.take().filter(|_| is_pipe) {
+        if let Some(fault) = fault {
             say_error(&fault, color);
             complete = false;
         }
@@ -260,15 +290,15 @@ impl Log {
             }
         }
         progress.finish_and_clear();
-        if let Some(missing_bytes) = shrunk_by(&stream).filter(|_| complete) {
-            let name = stream.name();
-            say_error(
-                &format!("{name}: was cut while it was read, by {missing_bytes} bytes"),
-                color,
-            );
-            complete = false;
+        if complete {
+            complete = !has_shrunk(&stream, stream.consumed_bytes(), color);
         }
         Ok(complete)
+    }
+
+    /// Says that the file has shrunk, if fewer bytes than it had were `read`; returns whether it has.
+    pub(super) fn has_shrunk(&self, read_bytes: u64) -> bool {
+        has_shrunk(&self.stream, read_bytes, self.color)
     }
 }
 
@@ -324,16 +354,21 @@ fn head(stream: &mut Stream, buffer: &mut LineBuffer, fits: impl Fn(&[OwnedLine]
     }
 }
 
-/// How many bytes are not there any more of a file that has been read to its end.
-fn shrunk_by(stream: &Stream) -> Option<u64> {
+/// Says that a file which has been read to its end has shrunk, if it has.
+fn has_shrunk(stream: &Stream, read_bytes: u64, color: bool) -> bool {
     // A decompressor may leave what follows its data.
     let is_plain = stream.compression() == stream::Compression::None;
-    let size = stream.size_bytes().filter(|_| is_plain)?;
-    size.checked_sub(stream.consumed_bytes()).filter(|missing_bytes| *missing_bytes > 0)
+    let size = stream.size_bytes().filter(|_| is_plain);
+    let missing_bytes = size.map_or(0, |size| size.saturating_sub(read_bytes));
+    if missing_bytes > 0 {
+        let name = stream.name();
+        say_error(&format!("{name}: was cut while it was read, by {missing_bytes} bytes"), color);
+    }
+    missing_bytes > 0
 }
 
 /// How far the reading is, on a terminal; nothing elsewhere.
-fn progress(stream: &Stream) -> ProgressBar {
+pub(super) fn progress(stream: &Stream) -> ProgressBar {
     let Some(size) = stream.size_bytes() else { return ProgressBar::hidden() };
     let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr());
     let name = crate::escape::escape_text(stream.name().as_bytes()).into_owned();

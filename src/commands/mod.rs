@@ -8,6 +8,7 @@ mod logs;
 mod parse;
 mod report;
 mod run;
+mod shards;
 
 use std::process::ExitCode;
 
@@ -23,7 +24,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let done = match command {
         // The agent reads its configuration itself, for it does so again.
         Command::Run { logs } => run::run(&common, logs),
-        Command::Report { format, logs } => context().and_then(|c| report::run(&c, format, &logs)),
+        Command::Report { format, threads, logs } => {
+            context().and_then(|c| report::run(&c, format, threads, &logs))
+        }
         Command::Parse { follow: true, filter, logs } => {
             context().and_then(|c| follow::run(&c, &common, &filter, logs))
         }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use super::arguments::ReportFormat;
 use super::context::{Context, Failure};
-use super::logs::{self, Logs, Read};
+use super::logs::{self, Log, Logs, Read};
+use super::shards::{self, Shard};
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 use crate::reader::LineCounts;
@@ -29,13 +30,14 @@ const COLUMNS_OF_TERMINAL: usize = 80;
 pub(super) fn run(
     context: &Context,
     format: ReportFormat,
+    threads: Option<usize>,
     arguments: &[String],
 ) -> Result<ExitCode, Failure> {
     let mut logs = logs::open(context, arguments)?;
     logs.with_verdicts(context)?;
     logs.say_formats();
-    let mut ledger = Ledger::new(Seed::new(SKETCH_SEED), context.config.routes.limit);
-    let lines = count(context, &mut logs, &mut ledger)?;
+    let threads = threads.unwrap_or_else(shards::threads_default);
+    let (ledger, lines) = count(context, &mut logs, threads)?;
     let summary = Summary::new(&ledger);
     let mut out = io::stdout().lock();
     match format {
@@ -57,22 +59,58 @@ pub(super) fn run(
     Ok(if logs.incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Reads all logs into the ledger.
-fn count(context: &Context, logs: &mut Logs, ledger: &mut Ledger) -> Result<LineCounts, Failure> {
-    let color = context.color.on(io::stderr().is_terminal());
-    let mut lines = LineCounts::default();
+fn empty_ledger(context: &Context) -> Ledger {
+    Ledger::new(Seed::new(SKETCH_SEED), context.config.routes.limit)
+}
+
+/// Reads all logs, one after the other.
+fn count(
+    context: &Context,
+    logs: &mut Logs,
+    threads: usize,
+) -> Result<(Ledger, LineCounts), Failure> {
+    let (mut ledger, mut lines) = (empty_ledger(context), LineCounts::default());
     for log in &mut logs.list {
-        let Some(mut reader) = log.reader(context)? else { continue };
-        let complete = log.read(color, |read| {
-            if let Read::Line(line) = read {
-                reader.count(line, ledger, &context.router);
-            }
-            Ok(())
-        })?;
+        let complete = count_log(context, log, threads, &mut ledger, &mut lines)?;
         logs.incomplete |= !complete;
-        lines.merge(reader.counts());
     }
-    Ok(lines)
+    Ok((ledger, lines))
+}
+
+/// Reads a log into the ledger, by several threads where that pays. Returns whether all of it could
+/// be read; if not, standard error has been told.
+fn count_log(
+    context: &Context,
+    log: &mut Log,
+    threads: usize,
+    ledger: &mut Ledger,
+    lines: &mut LineCounts,
+) -> Result<bool, Failure> {
+    let color = context.color.on(io::stderr().is_terminal());
+    let Some(mut reader) = log.reader(context)? else { return Ok(true) };
+    let Some(open) = log.open(color) else { return Ok(false) };
+    let make_shard = || {
+        let reader = log.reader(context)?;
+        Ok(reader.map(|reader| Shard { reader, ledger: empty_ledger(context), read_bytes: 0 }))
+    };
+    if let Some(shards) = shards::count(&open.stream, threads, &context.router, make_shard)? {
+        let mut read_bytes = 0;
+        // In this order, so that the same log gives the same bytes also beyond a bound.
+        for shard in &shards {
+            ledger.merge(&shard.ledger);
+            lines.merge(shard.reader.counts());
+            read_bytes += shard.read_bytes;
+        }
+        return Ok(!open.has_shrunk(read_bytes));
+    }
+    let complete = open.read(|read| {
+        if let Read::Line(line) = read {
+            reader.count(line, ledger, &context.router);
+        }
+        Ok(())
+    })?;
+    lines.merge(reader.counts());
+    Ok(complete)
 }
 
 /// The formats by which the logs were read, each once.

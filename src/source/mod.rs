@@ -4,6 +4,7 @@
 //! clock: [`Follower::look`] is handed the time. What a file system event says is never believed,
 //! only that something may have happened; every decision comes from `stat` and our own offsets.
 
+pub mod blocks;
 pub mod change;
 pub mod file;
 pub mod identity;
@@ -15,6 +16,7 @@ pub mod watch;
 mod generation;
 mod siblings;
 
+pub use blocks::{Block, Blocks};
 pub use file::Follower;
 pub use lines::{Line, LineBuffer, LinePosition};
 pub use stream::{Input, Stream};

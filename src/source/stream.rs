@@ -205,6 +205,8 @@ pub struct Stream {
     name: String,
     size_bytes: Option<u64>,
     compression: Compression,
+    /// The file, when one was opened.
+    file: Option<Arc<File>>,
     reader: Box<dyn Read + Send>,
     consumed: Arc<AtomicU64>,
     text_bytes: u64,
@@ -237,7 +239,9 @@ impl Stream {
                     return Err(StreamError::Directory { name });
                 }
                 let size = metadata.is_file().then_some(metadata.len());
-                Self::of(file, name, size)
+                let file = Arc::new(file);
+                let stream = Self::of(Arc::clone(&file), name, size)?;
+                Ok(Self { file: Some(file), ..stream })
             }
         }
     }
@@ -271,7 +275,8 @@ impl Stream {
                 }
             }
         };
-        Ok(Self { name, size_bytes, compression, reader, consumed, text_bytes: 0, failed: false })
+        let (file, text_bytes, failed) = (None, 0, false);
+        Ok(Self { name, size_bytes, compression, file, reader, consumed, text_bytes, failed })
     }
 
     /// What messages call this stream: its path, or `standard input`.
@@ -287,6 +292,13 @@ impl Stream {
     /// Size of the (compressed) file when it was opened; none for pipes. For progress only.
     pub fn size_bytes(&self) -> Option<u64> {
         self.size_bytes
+    }
+
+    /// The file and the size it had when it was opened, if its bytes are the text and any of them can
+    /// be read at any time. Reading them there leaves this stream where it is.
+    pub fn plain_file(&self) -> Option<(&File, u64)> {
+        let file = self.file.as_deref().filter(|_| self.compression == Compression::None)?;
+        Some((file, self.size_bytes?))
     }
 
     /// (Compressed) bytes consumed so far. For progress.

@@ -11,3 +11,4 @@ mod check;
 mod inputs;
 mod parse;
 mod program;
+mod threads;
