@@ -195,6 +195,17 @@ const _: () = assert!(
 /// hardly faster and dies when the file is truncated.
 pub const CHUNK_BYTES: usize = 256 * 1024;
 
+/// Bytes decompressed at once. Of damaged data no more than this is lost before the fault.
+pub const DECODED_BYTES: usize = 64 * 1024;
+
+/// Decompressed buffers that wait for whoever makes lines of them, 1 MiB together; then the
+/// decompressor waits.
+pub const DECODED_BUFFERS_MAX: usize = 16;
+
+/// Smallest compressed file that gets a thread for its decompressor, in bytes; below it the thread
+/// costs what it gains.
+pub const DECODE_THREAD_BYTES_MIN: u64 = 256 * 1024;
+
 /// Longest line kept; the rest is discarded up to the next newline and the line says that it was
 /// cut. nginx accepts 4 x 8 KiB of headers by default and its log escaping turns one byte into
 /// four.

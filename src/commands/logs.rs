@@ -10,6 +10,7 @@ use gatelog_parsers::time_stamp::UnixMillis;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::context::{Complaint, Context, Failure, say_error, write_error};
+use super::shards::threads_default;
 use crate::config::checked::source_name;
 use crate::limits::HEAD_BYTES_MAX;
 use crate::reader::Reader;
@@ -207,12 +208,15 @@ impl Log {
     }
 
     /// Opens it for [`OpenLog::read`]; `None` when it cannot be opened any more, which standard error
-    /// has been told.
-    pub(super) fn open(&mut self, color: bool) -> Option<OpenLog> {
+    /// has been told. With more than one thread a decompressor gets one for itself.
+    pub(super) fn open(&mut self, color: bool, threads: usize) -> Option<OpenLog> {
         let (stream, buffer, lines) = match self.held.take() {
             Some(Held { stream, buffer, lines }) => (stream, buffer, lines),
             None => match Stream::open(&self.input) {
-                Ok(stream) => (stream, LineBuffer::new(), Vec::new()),
+                Ok(stream) => {
+                    let stream = if threads > 1 { stream.ahead() } else { stream };
+                    (stream, LineBuffer::new(), Vec::new())
+                }
                 Err(error) => {
                     say_error(&error.to_string(), color);
                     return None;
@@ -230,7 +234,7 @@ impl Log {
         color: bool,
         on: impl FnMut(Read<'_>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
-        self.open(color).map_or(Ok(false), |log| log.read(on))
+        self.open(color, threads_default()).map_or(Ok(false), |log| log.read(on))
     }
 }
 

@@ -88,7 +88,7 @@ fn count_log(
 ) -> Result<bool, Failure> {
     let color = context.color.on(io::stderr().is_terminal());
     let Some(mut reader) = log.reader(context)? else { return Ok(true) };
-    let Some(open) = log.open(color) else { return Ok(false) };
+    let Some(open) = log.open(color, threads) else { return Ok(false) };
     let make_shard = || {
         let reader = log.reader(context)?;
         Ok(reader.map(|reader| Shard { reader, ledger: empty_ledger(context), read_bytes: 0 }))

@@ -13,6 +13,7 @@ pub mod pattern;
 pub mod stream;
 pub mod watch;
 
+mod ahead;
 mod generation;
 mod siblings;
 

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::limits::{CHUNK_BYTES, INPUTS_MAX};
+use super::ahead::Ahead;
+use crate::limits::{CHUNK_BYTES, DECODE_THREAD_BYTES_MIN, DECODED_BYTES, INPUTS_MAX};
 use crate::source::identity::FileKey;
 use crate::source::pattern::{InvalidGlob, Pattern};
 
@@ -306,6 +307,21 @@ impl Stream {
         self.consumed.load(Ordering::Relaxed)
     }
 
+    /// The same stream, whose decompressor, if it has one and the file is large, runs ahead on a
+    /// thread of its own. What is read, and how it ends, stays as it is.
+    #[must_use]
+    pub fn ahead(self) -> Self {
+        let is_large = self.size_bytes.is_some_and(|size| size >= DECODE_THREAD_BYTES_MIN);
+        if self.compression == Compression::None || !is_large {
+            return self;
+        }
+        let reader: Box<dyn Read + Send> = match Ahead::new(self.reader) {
+            Ok(ahead) => Box::new(ahead),
+            Err(reader) => reader,
+        };
+        Self { reader, ..self }
+    }
+
     fn error(&self, source: io::Error) -> io::Error {
         let (name, format) = (self.name.clone(), self.compression.name());
         let (offset_bytes, text_bytes) = (self.consumed_bytes(), self.text_bytes);
@@ -332,7 +348,12 @@ impl Read for Stream {
         if self.failed {
             return Ok(0);
         }
-        match self.reader.read(buffer) {
+        // A decompressor that meets a fault gives nothing of that read, so that none is long.
+        let room = match self.compression {
+            Compression::None => buffer.len(),
+            Compression::Gzip | Compression::Zstd => buffer.len().min(DECODED_BYTES),
+        };
+        match self.reader.read(buffer.get_mut(..room).unwrap_or_default()) {
             Ok(count) => {
                 self.text_bytes += count as u64;
                 Ok(count)
@@ -424,9 +445,16 @@ mod tests {
         zstd::encode_all(text, 3).unwrap()
     }
 
-    /// What is delivered, and the error after it.
+    /// What is delivered, and the error after it; on a thread of its own no different.
     fn read(bytes: Vec<u8>) -> (Compression, Vec<u8>, Option<String>) {
-        let mut stream = Stream::of(Cursor::new(bytes), "x.log".to_owned(), None).unwrap();
+        let of = |bytes, size| Stream::of(Cursor::new(bytes), "x.log".to_owned(), size).unwrap();
+        let alone = read_all(of(bytes.clone(), None).ahead());
+        let ahead = read_all(of(bytes, Some(DECODE_THREAD_BYTES_MIN)).ahead());
+        assert!(ahead == alone, "{:?} {:?}", ahead.2, alone.2);
+        alone
+    }
+
+    fn read_all(mut stream: Stream) -> (Compression, Vec<u8>, Option<String>) {
         let (mut text, mut buffer) = (Vec::new(), vec![0; CHUNK_BYTES]);
         let error = loop {
             match stream.read(&mut buffer) {

@@ -1,6 +1,7 @@
 //! A large log is read by several threads, and nothing of what is printed tells how many.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::program::{corpus, objects, run, run_with_input};
@@ -94,6 +95,37 @@ fn the_same_threads_print_the_same_bytes_beyond_a_bound() {
     assert!(limits["routes"].as_u64().unwrap() > 1000, "{limits}");
     assert_eq!(report(), first);
     assert_eq!(report(), first);
+}
+
+/// Whole, cut off and damaged archives, large enough for a decompressor on its own thread.
+#[test]
+fn archives_tell_the_same_with_a_thread_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).unwrap();
+    let log: Vec<u8> = log().into_iter().take(2 * CUT).collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(&log).unwrap();
+    let gzip = encoder.finish().unwrap();
+    let zstd = zstd::encode_all(log.as_slice(), -50).unwrap();
+    assert!(gzip.len() > 1 << 20 && zstd.len() > 1 << 19, "{} {}", gzip.len(), zstd.len());
+    for (name, archive) in [("gz", gzip), ("zst", zstd)] {
+        let mut damaged = archive.clone();
+        damaged[archive.len() / 2..][..64].fill(0xff);
+        write("cut.log", &archive[..archive.len() / 3]);
+        write("damaged.log", &damaged);
+        write("whole.log", &archive);
+        for (log, code) in [("whole.log", 0), ("cut.log", 1), ("damaged.log", 1)] {
+            let report = |threads: &str| {
+                let arguments = ["report", "--format", "json", "--threads", threads, log];
+                let ended = run(directory.path(), &arguments);
+                assert_eq!(ended.code, code, "{name} {log}: {}", ended.err);
+                (objects(&ended.out), ended.err)
+            };
+            let (alone, said) = report("1");
+            assert!(alone[0]["requests"].as_u64().unwrap() > 1000, "{name} {log}");
+            assert_eq!(report("2"), (alone, said), "{name} {log}");
+        }
+    }
 }
 
 #[test]
