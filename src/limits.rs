@@ -269,6 +269,16 @@ const _: () = assert!(16 * CHUNK_BYTES as u64 <= BLOCK_BYTES.get());
 /// much of the line as there is room for.
 pub const OUTPUT_LINE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes that `parse` writes at once, whole lines, as soon as there are so many: what a pipe holds.
+pub const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Certificates whose JSON `parse` remembers, by place; another one in the same place takes it.
+pub const CERTIFICATE_MEMO_ENTRIES_MAX: usize = 1024;
+
+/// Longest values of one certificate, together, whose JSON is remembered, in bytes. Their JSON is at
+/// most 16 times as long, so that all take some 17 MiB of which an ordinary log fills one.
+pub const CERTIFICATE_MEMO_KEY_BYTES_MAX: usize = 1024;
+
 /// Entries of each list of a report; the rest is counted.
 pub const LIST_ENTRIES_MAX: usize = 1000;
 

@@ -11,9 +11,9 @@ use super::context::{Complaint, Context, Failure, write_error};
 use super::logs::{self, Log, Read};
 use crate::event::Event;
 use crate::event::route::Router;
-use crate::limits::OUTPUT_LINE_BYTES_MAX;
+use crate::limits::{OUTPUT_BYTES, OUTPUT_LINE_BYTES_MAX};
 use crate::reader::Reader;
-use crate::show::line::{LineJson, Text, UnfitJson};
+use crate::show::line::{LineJson, append_unfit};
 use crate::source::Line;
 
 pub(super) fn run(
@@ -50,37 +50,39 @@ pub(super) fn run(
 /// Writes lines as JSON to standard output.
 pub(super) struct LineWriter<'a> {
     filter: &'a Filter,
-    router: &'a Router,
-    out: io::BufWriter<io::StdoutLock<'static>>,
+    json: LineJson<'a>,
+    out: io::StdoutLock<'static>,
+    /// Whole lines that were not written yet.
     text: Vec<u8>,
     unshown: u64,
 }
 
 impl<'a> LineWriter<'a> {
     pub(super) fn new(filter: &'a Filter, router: &'a Router) -> LineWriter<'a> {
-        let out = io::BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        LineWriter { filter, router, out, text: Vec::new(), unshown: 0 }
+        let (out, text) = (io::stdout().lock(), Vec::with_capacity(2 * OUTPUT_BYTES));
+        LineWriter { filter, json: LineJson::new(router), out, text, unshown: 0 }
     }
 
     /// Writes what the line says, or where it does not fit; returns whether it does.
     pub(super) fn write(&mut self, reader: &mut Reader, line: &Line<'_>) -> Result<bool, Failure> {
-        self.text.clear();
-        let text = &mut self.text;
-        let (filter, router) = (self.filter, self.router);
-        let written = reader.read(line, |record, event| {
+        let LineWriter { filter, json, text, .. } = self;
+        let start = text.len();
+        let read = reader.read(line, |record, event| {
             if filter.passes(record, event) {
-                // Writing to memory cannot fail, and every key is a string.
-                let _infallible =
-                    serde_json::to_writer(&mut *text, &LineJson::new(record, event, router));
+                json.append(text, record, event);
             }
         });
-        match written {
+        match read {
             Err(unfit) => {
                 self.write_error(&unfit.to_string(), unfit.column, line)?;
                 return Ok(false);
             }
-            Ok(_) if text.len() > OUTPUT_LINE_BYTES_MAX => self.write_error(TOO_LONG, 1, line)?,
-            Ok(_) => self.write_text()?,
+            Ok(_) if text.len() - start > OUTPUT_LINE_BYTES_MAX => {
+                text.truncate(start);
+                self.write_error(TOO_LONG, 1, line)?;
+            }
+            Ok(_) if text.len() > start => self.end_line()?,
+            Ok(_) => {}
         }
         Ok(true)
     }
@@ -95,24 +97,25 @@ impl<'a> LineWriter<'a> {
             self.unshown += 1;
             return Ok(());
         }
-        self.text.clear();
         let head = line.bytes.get(..ERROR_LINE_BYTES).unwrap_or(line.bytes);
-        let (error, line_number) = (error.to_owned(), line.line_number);
-        let json = UnfitJson { error, line_number, column, line: Text(head.into()) };
-        let _infallible = serde_json::to_writer(&mut self.text, &json);
-        self.write_text()
+        append_unfit(&mut self.text, error, line.line_number, column, head);
+        self.end_line()
     }
 
-    fn write_text(&mut self) -> Result<(), Failure> {
-        if !self.text.is_empty() {
-            self.text.push(b'\n');
-            self.out.write_all(&self.text)?;
-        }
-        Ok(())
+    fn end_line(&mut self) -> Result<(), Failure> {
+        self.text.push(b'\n');
+        if self.text.len() >= OUTPUT_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    fn write_out(&mut self) -> Result<(), Failure> {
+        let written = self.out.write_all(&self.text);
+        self.text.clear();
+        Ok(written?)
     }
 
     /// Lets a reader of a pipe see what there is.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.write_out()?;
         Ok(self.out.flush()?)
     }
 

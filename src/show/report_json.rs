@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use gatelog_parsers::time_stamp::UnixMillis;
 use serde::Serialize;
 
-use super::line::Text;
 use super::summary::{CertificateRow, Summary};
 use super::time::{rfc3339, rfc3339_millis};
 use crate::ledger::counts::{ReasonCounts, VerdictCounts};
@@ -147,7 +146,7 @@ fn time(time: UnixMillis) -> String {
 }
 
 fn text(bytes: &[u8]) -> String {
-    Text(bytes.into()).to_utf8().into_owned()
+    crate::escape::utf8_text(bytes).into_owned()
 }
 
 fn text_or_null(bytes: &[u8]) -> Option<String> {
