@@ -96,8 +96,13 @@ fn count_log(
     if let Some(shards) = shards::count(&open.stream, threads, &context.router, make_shard)? {
         let mut read_bytes = 0;
         // In this order, so that the same log gives the same bytes also beyond a bound.
-        for shard in &shards {
-            ledger.merge(&shard.ledger);
+        for shard in shards {
+            if lines.read() == 0 {
+                // Nothing was counted yet: the sum is this one.
+                *ledger = shard.ledger;
+            } else {
+                ledger.merge(&shard.ledger);
+            }
             lines.merge(shard.reader.counts());
             read_bytes += shard.read_bytes;
         }
