@@ -155,6 +155,9 @@ impl LineParser {
                 Way::Unmarked { mark_at } => marks.next(start).wrapping_sub(mark_at),
                 Way::Barred => marks.next_quote(start),
                 Way::Quoted => next_quote(line, start, marks),
+                Way::BarredByOther(first) => next_of(first, line, start, marks),
+                Way::TimeLocal if line.get(start) == Some(&b'-') => start + 1,
+                Way::TimeLocal => start + Shape::TimeLocal.bytes_max(),
                 _ => self.unusual_end(plain, line, start, marks),
             };
             let Some(after) = line.get(end..) else { return false };
@@ -244,18 +247,13 @@ impl LineParser {
                 let end = self.only_end(plain, line, start, marks);
                 end.map(|end| end - start)
             }
-            Way::TimeLocal if rest.first() == Some(&b'-') => Some(1),
-            Way::TimeLocal => Some(Shape::TimeLocal.bytes_max()),
             Way::Verify => match rest {
                 [b'S', b'U', b'C', b'C', b'E', b'S', b'S', ..] => Some(7),
                 [b'N', b'O', b'N', b'E', ..] => Some(4),
                 [b'-', ..] => Some(1),
                 rest => self.length_by_end(step, rest),
             },
-            Way::BarredByOther(first) => next_of(first, line, start, marks).map(|end| end - start),
-            Way::Unmarked { .. } | Way::Barred | Way::Quoted | Way::ByEnd => {
-                self.length_by_end(step, rest)
-            }
+            _ => self.length_by_end(step, rest),
         };
         length.map_or(NO_END, |length| start + length)
     }
@@ -305,12 +303,13 @@ impl LineParser {
 const NO_END: usize = usize::MAX;
 
 /// Where `byte`, which is marked, stands next.
-fn next_of(byte: u8, line: &[u8], start: usize, marks: &Marks) -> Option<usize> {
+#[inline]
+fn next_of(byte: u8, line: &[u8], start: usize, marks: &Marks) -> usize {
     let mut at = marks.next(start);
-    while *line.get(at)? != byte {
+    while line.get(at).is_some_and(|found| *found != byte) {
         at = marks.next(at + 1);
     }
-    Some(at)
+    at
 }
 
 /// Where the next quote stands that has an even number of backslashes before it.

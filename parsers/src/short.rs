@@ -15,25 +15,17 @@ pub(crate) struct Short {
 }
 
 /// Nothing of sixteen bytes, then all of sixteen.
-const OUTSIDE: [u8; 32] = {
-    let mut outside = [0; 32];
-    let (_, behind) = outside.split_at_mut(16);
-    let mut at = 0;
-    while at < behind.len() {
-        behind[at] = 0xff;
-        at += 1;
-    }
-    outside
-};
+const OUTSIDE: [[u8; 16]; 2] = [[0; 16], [0xff; 16]];
 
 impl Short {
     /// The first `bytes_count` bytes of `text`; `None` where there are too many of them, or so few
     /// behind them that the value is better looked at one by one.
     #[inline]
     pub(crate) fn of(text: &[u8], bytes_count: usize) -> Option<Short> {
-        let outside = OUTSIDE.get(16usize.checked_sub(bytes_count)?..)?.first_chunk::<16>()?;
+        let outside =
+            OUTSIDE.as_flattened().get(16usize.checked_sub(bytes_count)?..)?.first_chunk::<16>()?;
         let bytes = text.first_chunk::<16>()?;
-        Some(Short { bytes: u8x16::from(*bytes), outside: u8x16::from(*outside), bytes_count })
+        Some(Short { bytes: u8x16::new(*bytes), outside: u8x16::new(*outside), bytes_count })
     }
 
     /// Whether all are digits.

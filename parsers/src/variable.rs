@@ -426,24 +426,28 @@ fn is_certificate_time(value: &[u8]) -> bool {
         })
 }
 
-/// Nearly all of them: a day of two digits, no fraction, a year of four digits.
+/// Nearly all of them: no fraction, a year of four digits. Looked at by its first and its last
+/// sixteen bytes, each of which lies between those of two bounds.
+#[inline]
 fn is_plain_certificate_time(value: &[u8]) -> bool {
-    const LOW: &[u8; 24] = b"Aaa 00 00:00:00 0000 GMT";
-    const HIGH: &[u8; 24] = b"Zzz 99 99:99:99 9999 GMT";
+    const LOW: [u8x16; 2] = [u8x16::new(*b"Aaa  0 00:00:00 "), u8x16::new(*b"0:00:00 0000 GMT")];
+    const HIGH: [u8x16; 2] = [u8x16::new(*b"Zzz 99 99:99:99 "), u8x16::new(*b"9:99:99 9999 GMT")];
     let Ok(value) = <&[u8; 24]>::try_from(value) else { return false };
-    // Its first and its last sixteen bytes, each between those of the two bounds.
-    [0, 8].into_iter().all(|from| {
-        let sixteen = |text: &[u8; 24]| {
-            text.get(from..).and_then(|text| text.first_chunk().copied()).map(u8x16::from)
-        };
-        match (sixteen(LOW), sixteen(value), sixteen(HIGH)) {
-            (Some(low), Some(value), Some(high)) => value.max(low).min(high).simd_eq(value).all(),
-            _ => false,
-        }
-    })
+    let (Some(start), Some(end)) = (value.first_chunk(), value.last_chunk()) else { return false };
+    let [low_start, low_end] = LOW;
+    let [high_start, high_end] = HIGH;
+    let (start, end) = (u8x16::new(*start), u8x16::new(*end));
+    let fits_start = start.max(low_start).min(high_start).simd_eq(start);
+    let fits_end = end.max(low_end).min(high_end).simd_eq(end);
+    // Between a blank and a digit there are other bytes.
+    (fits_start & fits_end).all() && matches!(value, [_, _, _, _, b' ' | b'0'..=b'9', ..])
 }
 
 /// What a byte of an address is: a digit, a point or colon, or no part of it.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler only, where an index out of range fails the build"
+)]
 const ADDRESS_CLASSES: [u8; 256] = {
     let mut classes = [2; 256];
     let mut digits: &[u8] = b"0123456789abcdefABCDEF";
