@@ -208,8 +208,7 @@ impl LineParser {
         self.straight.checks.iter().all(|Check { index, shape }| {
             let Some(span) = found.get(*index) else { return false };
             let Some(value) = span.of(line) else { return false };
-            let text = line.get(span.start..).unwrap_or_default();
-            let short = || Short::of(text, value.len());
+            let short = || Short::of(line, span.start, span.end);
             match shape {
                 Shape::Integer if short().is_some_and(Short::all_digits) => true,
                 Shape::Decimal if short().is_some_and(Short::is_seconds) => true,

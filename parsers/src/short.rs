@@ -5,27 +5,45 @@
 
 use wide::u8x16;
 
-/// A value of at most sixteen bytes, and the bytes of its line behind it.
+/// A value of at most sixteen bytes, among sixteen of its line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Short {
     bytes: u8x16,
-    /// All bits of the bytes behind the value.
+    /// All bits of the bytes that are not the value's.
     outside: u8x16,
+    /// Where the value ends among the sixteen.
+    end: usize,
     bytes_count: usize,
 }
 
 /// Nothing of sixteen bytes, then all of sixteen.
-const OUTSIDE: [[u8; 16]; 2] = [[0; 16], [0xff; 16]];
+const BEHIND: [[u8; 16]; 2] = [[0; 16], [0xff; 16]];
+
+/// All of sixteen bytes, then nothing of sixteen.
+const BEFORE: [[u8; 16]; 2] = [[0xff; 16], [0; 16]];
 
 impl Short {
-    /// The first `bytes_count` bytes of `text`; `None` where there are too many of them, or so few
-    /// behind them that the value is better looked at one by one.
+    /// The bytes of `line` from `start` to `end`; `None` where there are more than sixteen of them,
+    /// or fewer in the line.
     #[inline]
-    pub(crate) fn of(text: &[u8], bytes_count: usize) -> Option<Short> {
-        let outside =
-            OUTSIDE.as_flattened().get(16usize.checked_sub(bytes_count)?..)?.first_chunk::<16>()?;
-        let bytes = text.first_chunk::<16>()?;
-        Some(Short { bytes: u8x16::new(*bytes), outside: u8x16::new(*outside), bytes_count })
+    pub(crate) fn of(line: &[u8], start: usize, end: usize) -> Option<Short> {
+        let bytes_count = end.checked_sub(start)?;
+        let outside = sixteen_at(&BEHIND, 16usize.checked_sub(bytes_count)?)?;
+        match line.get(start..)?.first_chunk::<16>() {
+            Some(bytes) => {
+                Some(Short { bytes: u8x16::new(*bytes), outside, end: bytes_count, bytes_count })
+            }
+            None => Short::among_last(line, end, bytes_count),
+        }
+    }
+
+    /// The same at the end of the line.
+    fn among_last(line: &[u8], end: usize, bytes_count: usize) -> Option<Short> {
+        let bytes = u8x16::new(*line.last_chunk::<16>()?);
+        let end = 16usize.checked_sub(line.len().checked_sub(end)?)?;
+        let behind = sixteen_at(&BEHIND, 16 - end)?;
+        let before = sixteen_at(&BEFORE, 16usize.checked_sub(end.checked_sub(bytes_count)?)?)?;
+        Some(Short { bytes, outside: behind | before, end, bytes_count })
     }
 
     /// Whether all are digits.
@@ -40,7 +58,7 @@ impl Short {
         let points = self.same(b'.');
         let is_whole = (self.within(b'0', b'9') | points | self.outside).all();
         let places = (points & !self.outside).to_bitmask();
-        is_whole && self.bytes_count > 4 && places == 1 << (self.bytes_count - 4)
+        is_whole && self.bytes_count > 4 && places == 1 << (self.end - 4)
     }
 
     /// Whether all are hex digits, points and colons, and not all of them digits.
@@ -62,6 +80,11 @@ impl Short {
     fn same(self, byte: u8) -> u8x16 {
         self.bytes.simd_eq(u8x16::splat(byte))
     }
+}
+
+#[inline]
+fn sixteen_at(bytes: &[[u8; 16]; 2], at: usize) -> Option<u8x16> {
+    bytes.as_flattened().get(at..)?.first_chunk().copied().map(u8x16::new)
 }
 
 /// Whether two texts are the same. Texts of up to 32 bytes are compared by their first and last
@@ -103,11 +126,11 @@ mod tests {
             && digits(&text[text.len() - 3..])
     }
 
-    fn check(text: &[u8], bytes_count: usize) {
-        let short = Short::of(text, bytes_count);
-        assert_eq!(short.is_some(), bytes_count <= 16 && text.len() >= 16);
+    fn check(line: &[u8], start: usize, end: usize) {
+        let short = Short::of(line, start, end);
+        assert_eq!(short.is_some(), end - start <= 16 && line.len() >= 16);
         let Some(short) = short else { return };
-        let value = &text[..bytes_count];
+        let value = &line[start..end];
         let is_point = |byte: &u8| *byte == b'.' || *byte == b':';
         let is_address = value.iter().any(is_point)
             && value.iter().all(|byte| byte.is_ascii_hexdigit() || is_point(byte));
@@ -118,18 +141,18 @@ mod tests {
 
     #[test]
     fn every_byte_at_every_place() {
-        for value in
-            ["1234567890123456", "123456789012.456", "0.1230000000000x", "10.0.0.1::abcdeF"]
-        {
-            for bytes_count in 0..=17 {
-                for at in 0..16 {
-                    for byte in 0..=u8::MAX {
-                        let mut text = value.as_bytes().to_vec();
-                        text[at] = byte;
-                        check(&text, bytes_count);
-                        check(&text[..15], bytes_count.min(15));
-                    }
-                }
+        let values =
+            ["1234567890123456", "123456789012.456", "0.1230000000000x", "10.0.0.1::abcdeF"];
+        let spans = || (0..=16).map(|end| (0, end)).chain((0..16).map(|start| (start, 16)));
+        let bytes = || (0..16).flat_map(|at| (0..=u8::MAX).map(move |byte| (at, byte)));
+        for (value, (start, end)) in values.iter().flat_map(|v| spans().map(move |s| (v, s))) {
+            for (at, byte) in bytes() {
+                let mut text = value.as_bytes().to_vec();
+                text[at] = byte;
+                check(&text, start, end);
+                check(&[&text[..], b" 1.123"].concat(), start, end);
+                check(&[b"1.123 ", &text[..]].concat(), start + 6, end + 6);
+                check(&text[..15], start.min(15), end.min(15));
             }
         }
     }
@@ -150,8 +173,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text(text in "[0-9.:a-g]{0,40}", bytes_count in 0usize..18) {
-            check(text.as_bytes(), bytes_count.min(text.len()));
+        fn any_text(line in "[0-9.:a-g]{0,40}", start in 0usize..40, bytes_count in 0usize..18) {
+            let start = start.min(line.len());
+            check(line.as_bytes(), start, (start + bytes_count).min(line.len()));
         }
     }
 }
