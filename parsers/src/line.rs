@@ -312,6 +312,29 @@ impl LineParser {
     }
 }
 
+/// What the tests and the fuzz targets hold against each other.
+#[cfg(any(test, fuzzing))]
+impl LineParser {
+    /// Whether `line`, if it is read straight, is read alike by the search.
+    pub fn straight_agrees(&self, line: &[u8]) -> bool {
+        let read = self.read_straight(line);
+        read.is_none() || read == self.searched(line)
+    }
+
+    fn read_straight(&self, line: &[u8]) -> Option<Vec<Span>> {
+        let mut spans = Spans::default();
+        spans.found.resize(self.steps.len(), ABSENT);
+        (self.templated && self.straight(line, &mut spans)).then_some(spans.found)
+    }
+
+    fn searched(&self, line: &[u8]) -> Option<Vec<Span>> {
+        let mut found = vec![ABSENT; self.steps.len()];
+        let (mut other, mut limits) = (Vec::new(), Vec::new());
+        let read = self.by_template(line, &mut found, &mut other, &mut limits);
+        read.is_ok().then_some(found)
+    }
+}
+
 impl Step {
     /// Stands for the literal before the first variable.
     const LEADING: u16 = u16::MAX;

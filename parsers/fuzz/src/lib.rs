@@ -40,6 +40,7 @@ pub fn check_line(parser: &LineParser, format: Option<&LogFormat>, line: &[u8]) 
     };
     // What an earlier line left behind changes nothing.
     assert_eq!(parser.parse(line, &mut spans).err(), error);
+    assert!(parser.straight_agrees(line), "{}", line.escape_ascii());
 }
 
 fn check_record(parser: &LineParser, format: Option<&LogFormat>, line: &[u8], record: &Record<'_>) {
