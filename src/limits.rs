@@ -89,6 +89,12 @@ pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max
 /// the known.
 pub const CLAIMED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 6 << 20 };
 
+/// Fingerprints whose key and place are remembered as they were logged, 64 bytes each; another one in
+/// the same place takes it. A power of two.
+pub const FINGERPRINT_MEMO_ENTRIES_MAX: usize = 2048;
+
+const _: () = assert!(FINGERPRINT_MEMO_ENTRIES_MAX.is_power_of_two());
+
 /// Client addresses.
 pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
 

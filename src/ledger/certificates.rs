@@ -13,13 +13,15 @@ use super::counts::{ReasonCounts, Seen, VerdictCounts};
 use super::distinct::{Distinct, Seed};
 use super::gates::Gates;
 use super::limit_hits::{Limit, LimitHits};
+pub use super::route_set::RouteSet;
 use super::routes::{RouteId, RouteMap, ServerId};
-use super::table::Table;
-use crate::event::reason::Reason;
+use super::table::{Place, Table};
+use super::word::Word;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event};
 use crate::limits::{
-    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
+    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, FINGERPRINT_MEMO_ENTRIES_MAX,
+    VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
 };
 
 /// What tells certificates apart: the SHA-1 of the certificate; without one in the log a keyed hash
@@ -34,8 +36,12 @@ pub struct CertificateKey {
 
 impl Hash for CertificateKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // A hash of names that equals a fingerprint may share its slot.
-        state.write(&self.bytes);
+        // A hash of names that equals a fingerprint may share its slot. Whole words are mixed in
+        // place, a text of 20 bytes would take a call.
+        let (words, rest) = self.bytes.as_chunks::<8>();
+        words.iter().for_each(|word| state.write_u64(u64::from_le_bytes(*word)));
+        let (rest, _) = rest.as_chunks::<4>();
+        rest.iter().for_each(|word| state.write_u32(u32::from_le_bytes(*word)));
     }
 }
 
@@ -85,7 +91,7 @@ pub struct CertificateUse {
     /// How many addresses it came from.
     pub addresses: Distinct,
     /// The address that it came from first.
-    pub first_address: Option<(Option<UnixMillis>, Box<[u8]>)>,
+    pub first_address: Option<(Option<UnixMillis>, Word)>,
     /// The routes that let it in.
     pub routes_let_in: RouteSet,
     /// The routes that refused it.
@@ -111,6 +117,15 @@ impl CertificateUse {
         let mut seen = self.routes_let_in.clone();
         seen.merge(&self.routes_refused);
         seen.count()
+    }
+
+    /// Whether a line can tell nothing new of its names and its end.
+    #[inline]
+    fn is_complete(&self, key: &CertificateKey) -> bool {
+        key.is_fingerprint
+            && self.not_after_seconds.is_some()
+            && !self.subject_dn.is_empty()
+            && !self.issuer_dn.is_empty()
     }
 
     /// Takes in what is not known yet: another source may log less, or first. Returns by how many
@@ -196,10 +211,11 @@ impl CertificateUse {
         {
             return 0;
         }
-        let before = self.first_address.as_ref().map_or(0, |(_, known)| known.len());
-        let addr = addr.get(..WORD_BYTES_MAX).unwrap_or(addr);
-        self.first_address = Some((time, addr.into()));
-        addr.len().cast_signed() - before.cast_signed()
+        let before = self.first_address.as_ref().map_or(0, |(_, known)| known.owned_bytes());
+        let known = Word::from(addr.get(..WORD_BYTES_MAX).unwrap_or(addr));
+        let owned = known.owned_bytes();
+        self.first_address = Some((time, known));
+        owned.cast_signed() - before.cast_signed()
     }
 
     /// Adds all of `other`, whose routes are numbered by `map` here; returns as `record` does.
@@ -233,76 +249,15 @@ impl CertificateUse {
 
     fn owned_bytes(&self) -> usize {
         // DNs are shared, so each of its holders is charged for them: too much rather than too little.
-        let address = self.first_address.as_ref().map_or(0, |(_, addr)| addr.len());
-        let sets = self.routes_let_in.bytes() + self.routes_refused.bytes();
-        let reasons = self.reasons.iter().count() * size_of::<(Reason, u64)>();
+        let address = self.first_address.as_ref().map_or(0, |(_, addr)| addr.owned_bytes());
+        let sets = self.routes_let_in.owned_bytes() + self.routes_refused.owned_bytes();
         self.subject_dn.len()
             + self.issuer_dn.len()
             + address
             + self.gates.owned_bytes()
             + sets
-            + reasons
+            + self.reasons.owned_bytes()
             + self.addresses.owned_bytes()
-    }
-}
-
-/// A set of routes, a bit each.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RouteSet(Vec<u64>);
-
-impl RouteSet {
-    /// Whether the route is in it.
-    pub fn has(&self, route: RouteId) -> bool {
-        self.0.get(route.index() / 64).is_some_and(|word| word >> (route.index() % 64) & 1 == 1)
-    }
-
-    /// Those in it, in the order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = RouteId> {
-        let words = self.0.iter().zip((0u32..).step_by(64));
-        let bits = |(word, first): (&u64, u32)| {
-            let word = *word;
-            (0..64)
-                .filter(move |bit| word >> bit & 1 == 1)
-                .map(move |bit| RouteId::new(first + bit))
-        };
-        words.flat_map(bits)
-    }
-
-    /// How many are in it.
-    pub fn count(&self) -> u64 {
-        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    fn insert(&mut self, route: RouteId) -> usize {
-        let word = route.index() / 64;
-        let missing = (word + 1).saturating_sub(self.0.len());
-        if missing > 0 {
-            self.0.resize(word + 1, 0);
-        }
-        if let Some(word) = self.0.get_mut(word) {
-            *word |= 1 << (route.index() % 64);
-        }
-        missing * size_of::<u64>()
-    }
-
-    /// Adds all of `other`, of the same ledger.
-    pub fn merge(&mut self, other: &RouteSet) {
-        if self.0.len() < other.0.len() {
-            self.0.resize(other.0.len(), 0);
-        }
-        self.0.iter_mut().zip(&other.0).for_each(|(mine, theirs)| *mine |= theirs);
-    }
-
-    /// Adds `other`, whose route number n is `routes[n]` here.
-    fn merge_as(&mut self, other: &RouteSet, routes: &[RouteId]) -> usize {
-        let is_in =
-            |index: usize| other.0.get(index / 64).is_some_and(|w| w >> (index % 64) & 1 == 1);
-        let theirs = routes.iter().enumerate().filter(|(index, _)| is_in(*index));
-        theirs.map(|(_, route)| self.insert(*route)).sum()
-    }
-
-    fn bytes(&self) -> usize {
-        self.0.len() * size_of::<u64>()
     }
 }
 
@@ -368,6 +323,50 @@ pub struct Certificates {
     claimed: Entries,
     departed: HashMap<Arc<[u8]>, Departed, RandomState>,
     dns: Dns,
+    memo: FingerprintMemo,
+}
+
+/// The keys and places of fingerprints seen of late, as they were logged: what one is decoded to, and
+/// where it stands, need not be found again. What is remembered of a place is only a hint.
+#[derive(Debug, Default)]
+struct FingerprintMemo(Vec<Remembered>);
+
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    logged: [u8; 40],
+    bytes: [u8; 20],
+    /// In the table of those that verified.
+    place: Place,
+}
+
+impl FingerprintMemo {
+    /// Where a fingerprint would be; a client that makes others fall there makes it slower only.
+    #[inline]
+    fn index(logged: &[u8; 40]) -> usize {
+        let (words, _) = logged.as_chunks::<8>();
+        let mixed = words.iter().fold(0u64, |mixed, word| {
+            (mixed.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        let bits = FINGERPRINT_MEMO_ENTRIES_MAX.trailing_zeros();
+        usize::try_from(mixed >> (u64::BITS - bits)).unwrap_or(0)
+    }
+
+    #[inline]
+    fn find(&self, logged: &[u8; 40]) -> Option<&Remembered> {
+        let remembered = self.0.get(Self::index(logged))?;
+        (remembered.logged == *logged).then_some(remembered)
+    }
+
+    fn remember(&mut self, logged: &[u8; 40], key: &CertificateKey, place: Place) {
+        if self.0.is_empty() {
+            // No fingerprint is made of zero bytes.
+            let none = Remembered { logged: [0; 40], bytes: [0; 20], place: Place::NONE };
+            self.0.resize(FINGERPRINT_MEMO_ENTRIES_MAX, none);
+        }
+        if let Some(remembered) = self.0.get_mut(Self::index(logged)) {
+            *remembered = Remembered { logged: *logged, bytes: key.bytes, place };
+        }
+    }
 }
 
 impl Certificates {
@@ -383,6 +382,7 @@ impl Certificates {
                 seed: Seed::new(0),
                 last_issuers: Vec::new(),
             },
+            memo: FingerprintMemo::default(),
             seed,
         }
     }
@@ -395,16 +395,33 @@ impl Certificates {
         address: Option<u64>,
         limits: &mut LimitHits,
     ) -> Option<CertificateKey> {
-        let certificate = event.certificate?;
-        let key = CertificateKey::of(&certificate, &self.seed)?;
+        let certificate = event.certificate.as_ref()?;
+        let Certificates { seed, verified, claimed, dns, memo, .. } = self;
+        let logged = certificate.fingerprint.and_then(|logged| logged.as_array::<40>());
+        let remembered = logged.and_then(|logged| memo.find(logged));
+        let (key, hint) = match remembered {
+            Some(known) => {
+                (CertificateKey { bytes: known.bytes, is_fingerprint: true }, Some(known.place))
+            }
+            None => (CertificateKey::of(certificate, seed)?, None),
+        };
         let proven = certificate.proven;
-        let Certificates { verified, claimed, dns, .. } = self;
-        dns.escape = event.escape;
         let mut change = |entry: &mut CertificateUse| {
-            let grown = entry.complete(&certificate, &key, dns);
+            let grown = if entry.is_complete(&key) {
+                0
+            } else {
+                dns.escape = event.escape;
+                entry.complete(certificate, &key, dns)
+            };
             ((), grown.cast_signed() + entry.record(event, place, proven, address))
         };
-        if verified.change(&key, &mut change).is_none() {
+        let hint = hint.filter(|hint| verified.is_at(*hint, &key));
+        if let Some(known) = hint.or_else(|| verified.place(&key)) {
+            verified.change_at(known, &mut change);
+            if let Some(logged) = logged.filter(|_| hint.is_none() && key.is_fingerprint) {
+                memo.remember(logged, &key, known);
+            }
+        } else {
             if proven {
                 prove(&key, claimed, verified);
             }
@@ -415,8 +432,12 @@ impl Certificates {
                 table.add(key, entry, owned.unsigned_abs());
             }
         }
-        limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
-        self.evict(limits);
+        if self.dns.cut > 0 {
+            limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
+        }
+        if self.verified.is_over() || self.claimed.is_over() {
+            self.evict(limits);
+        }
         Some(key)
     }
 
@@ -435,7 +456,9 @@ impl Certificates {
     /// Adds all of `other`, whose routes are numbered by `map` here.
     pub fn merge(&mut self, other: &Certificates, map: &RouteMap, limits: &mut LimitHits) {
         // The least recently seen first, so that the order of leaving is kept.
-        for (key, theirs) in other.claimed.iter().rev().chain(other.verified.iter().rev()) {
+        for (key, theirs) in
+            other.claimed.iter_oldest_first().chain(other.verified.iter_oldest_first())
+        {
             let change = |mine: &mut CertificateUse| ((), mine.merge(theirs, map));
             if theirs.is_proven() {
                 prove(key, &mut self.claimed, &mut self.verified);

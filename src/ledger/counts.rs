@@ -63,33 +63,45 @@ impl VerdictCounts {
 
 /// Requests by reason; few of them occur, so a short list serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReasonCounts(Vec<(Reason, u64)>);
+pub struct ReasonCounts(
+    #[expect(clippy::box_collection, reason = "one pointer in each certificate, nearly all empty")]
+    Option<Box<Vec<(Reason, u64)>>>,
+);
 
 impl ReasonCounts {
     /// Adds `count` and returns by how many bytes the list grew.
     pub fn add(&mut self, reason: Reason, count: u64) -> usize {
-        match self.0.binary_search_by_key(&reason, |(known, _)| *known) {
+        let before = self.owned_bytes();
+        let counts = self.0.get_or_insert_default();
+        match counts.binary_search_by_key(&reason, |(known, _)| *known) {
             Ok(place) => {
-                if let Some((_, sum)) = self.0.get_mut(place) {
+                if let Some((_, sum)) = counts.get_mut(place) {
                     *sum += count;
                 }
                 0
             }
             Err(place) => {
-                self.0.insert(place, (reason, count));
-                size_of::<(Reason, u64)>()
+                counts.insert(place, (reason, count));
+                self.owned_bytes() - before
             }
         }
     }
 
+    /// What it owns, in bytes.
+    pub fn owned_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |counts| {
+            size_of::<Vec<(Reason, u64)>>() + std::mem::size_of_val(counts.as_slice())
+        })
+    }
+
     /// Adds all of `other` and returns by how many bytes the list grew.
     pub fn merge(&mut self, other: &ReasonCounts) -> usize {
-        other.0.iter().map(|(reason, count)| self.add(*reason, *count)).sum()
+        other.iter().map(|(reason, count)| self.add(reason, count)).sum()
     }
 
     /// Each reason that occurred and its count.
     pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
-        self.0.iter().copied()
+        self.0.iter().flat_map(|counts| counts.iter().copied())
     }
 
     /// How often this one occurred.
@@ -114,6 +126,7 @@ pub struct Seen {
 
 impl Seen {
     /// Takes a time in.
+    #[inline]
     pub fn add(&mut self, time: Option<UnixMillis>) {
         match (time, &mut *self) {
             (None, _) => {}
@@ -163,6 +176,18 @@ impl<V: Default> Named<V> {
             change(value);
         }
         self.last >= most
+    }
+
+    /// The entry of `name` if it is the one that was changed last and does not stand for `other`.
+    #[inline]
+    pub fn last(&mut self, name: &[u8], most: usize) -> Option<&mut V> {
+        let (known, value) = self.entries.get_mut(self.last)?;
+        (self.last < most && are_same(known, name)).then_some(value)
+    }
+
+    /// Forgets which entry was changed last.
+    pub fn forget_last(&mut self) {
+        self.last = usize::MAX;
     }
 
     fn place(&mut self, name: &[u8], most: usize) -> usize {

@@ -8,6 +8,7 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 
+use super::certificates::CertificateKey;
 use crate::limits::DISTINCT_EXACT_MAX;
 
 const REGISTER_BITS: u32 = 9;
@@ -28,11 +29,27 @@ impl Seed {
     pub fn hash(&self, value: &[u8]) -> u64 {
         self.0.hash_one(value)
     }
+
+    /// The hash of a certificate's key.
+    pub fn hash_key(&self, key: &CertificateKey) -> u64 {
+        self.0.hash_one(key)
+    }
 }
 
-/// A number of different values.
+/// A number of different values. Nearly always there is one, which is kept in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Distinct {
+pub struct Distinct(Values);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Values {
+    #[default]
+    None,
+    One(u64),
+    Several(Box<Several>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Several {
     /// The smallest hashes, sorted, at most [`DISTINCT_EXACT_MAX`]: all of them while exact, then a
     /// sample that does not depend on the order.
     smallest: Vec<u64>,
@@ -41,8 +58,88 @@ pub struct Distinct {
 
 impl Distinct {
     /// Adds a value's hash and returns by how many bytes that made the count grow.
+    #[inline]
     pub fn insert(&mut self, hash: u64) -> usize {
-        let Err(place) = self.smallest.binary_search(&hash) else { return 0 };
+        match &mut self.0 {
+            Values::One(known) if *known == hash => 0,
+            Values::Several(several) => several.insert(hash),
+            Values::None => {
+                self.0 = Values::One(hash);
+                0
+            }
+            Values::One(known) => {
+                let smallest = vec![hash.min(*known), hash.max(*known)];
+                self.0 = Values::Several(Box::new(Several { smallest, registers: None }));
+                self.owned_bytes()
+            }
+        }
+    }
+
+    /// Adds all of `other`'s values and returns by how many bytes that made the count grow.
+    pub fn merge(&mut self, other: &Distinct) -> usize {
+        let before = self.owned_bytes();
+        other.sample().iter().for_each(|hash| {
+            self.insert(*hash);
+        });
+        if let Values::Several(theirs) = &other.0
+            && let Values::Several(mine) = &mut self.0
+            && let Some(theirs) = &theirs.registers
+        {
+            mine.merge_registers(theirs);
+        }
+        self.owned_bytes() - before
+    }
+
+    /// How many different values: exact, or an estimate beyond [`DISTINCT_EXACT_MAX`].
+    pub fn count(&self) -> u64 {
+        if let Values::Several(several) = &self.0
+            && let Some(registers) = &several.registers
+        {
+            return estimate(registers);
+        }
+        u64::try_from(self.sample().len()).unwrap_or(u64::MAX)
+    }
+
+    /// What it owns, in bytes.
+    pub fn owned_bytes(&self) -> usize {
+        match &self.0 {
+            Values::None | Values::One(_) => 0,
+            Values::Several(several) => size_of::<Several>() + several.owned_bytes(),
+        }
+    }
+
+    /// The hashes of all values while the count is exact, then of some; at most
+    /// [`DISTINCT_EXACT_MAX`], sorted.
+    pub fn sample(&self) -> &[u64] {
+        match &self.0 {
+            Values::None => &[],
+            Values::One(hash) => std::slice::from_ref(hash),
+            Values::Several(several) => &several.smallest,
+        }
+    }
+
+    /// Whether it holds this value, as far as the exact part tells.
+    pub fn holds(&self, hash: u64) -> bool {
+        self.sample().binary_search(&hash).is_ok()
+    }
+}
+
+impl Several {
+    fn insert(&mut self, hash: u64) -> usize {
+        // All are looked at, at most sixteen: where a search ends the processor cannot foresee.
+        let (mut place, mut is_known) = (0, false);
+        for known in &self.smallest {
+            place += usize::from(*known < hash);
+            is_known |= *known == hash;
+        }
+        if is_known {
+            return 0;
+        }
+        self.insert_new(place, hash)
+    }
+
+    #[cold]
+    fn insert_new(&mut self, place: usize, hash: u64) -> usize {
         if let Some(registers) = &mut self.registers {
             raise(registers, hash);
             if place < DISTINCT_EXACT_MAX {
@@ -55,55 +152,29 @@ impl Distinct {
         if self.smallest.len() <= DISTINCT_EXACT_MAX {
             return size_of::<u64>();
         }
-        let mut registers = Box::new([0; REGISTERS]);
-        self.smallest.iter().for_each(|hash| raise(&mut registers, *hash));
-        self.registers = Some(registers);
+        self.begin_registers();
         self.smallest.truncate(DISTINCT_EXACT_MAX);
         REGISTERS
     }
 
-    /// Adds all of `other`'s values and returns by how many bytes that made the count grow.
-    pub fn merge(&mut self, other: &Distinct) -> usize {
-        let mut grown = other.smallest.iter().map(|hash| self.insert(*hash)).sum();
-        if let Some(theirs) = &other.registers {
-            if self.registers.is_none() {
-                let mut registers = Box::new([0; REGISTERS]);
-                self.smallest.iter().for_each(|hash| raise(&mut registers, *hash));
-                self.registers = Some(registers);
-                grown += REGISTERS;
-            }
-            for (mine, theirs) in
-                self.registers.iter_mut().flat_map(|r| r.iter_mut()).zip(theirs.iter())
-            {
-                *mine = (*mine).max(*theirs);
-            }
-        }
-        grown
+    fn begin_registers(&mut self) -> &mut [u8; REGISTERS] {
+        let smallest = &self.smallest;
+        self.registers.get_or_insert_with(|| {
+            let mut registers = Box::new([0; REGISTERS]);
+            smallest.iter().for_each(|hash| raise(&mut registers, *hash));
+            registers
+        })
     }
 
-    /// How many different values: exact, or an estimate beyond [`DISTINCT_EXACT_MAX`].
-    pub fn count(&self) -> u64 {
-        match &self.registers {
-            None => u64::try_from(self.smallest.len()).unwrap_or(u64::MAX),
-            Some(registers) => estimate(registers),
+    fn merge_registers(&mut self, theirs: &[u8; REGISTERS]) {
+        for (mine, theirs) in self.begin_registers().iter_mut().zip(theirs) {
+            *mine = (*mine).max(*theirs);
         }
     }
 
-    /// What it owns, in bytes.
-    pub fn owned_bytes(&self) -> usize {
+    fn owned_bytes(&self) -> usize {
         std::mem::size_of_val(&*self.smallest)
             + if self.registers.is_some() { REGISTERS } else { 0 }
-    }
-
-    /// The hashes of all values while the count is exact, then of some; at most
-    /// [`DISTINCT_EXACT_MAX`].
-    pub fn sample(&self) -> &[u64] {
-        &self.smallest
-    }
-
-    /// Whether it holds this value, as far as the exact part tells.
-    pub fn holds(&self, hash: u64) -> bool {
-        self.smallest.binary_search(&hash).is_ok()
     }
 }
 

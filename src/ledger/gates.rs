@@ -10,9 +10,13 @@ use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
 use crate::limits::REFUSAL_BUCKETS_MAX;
 
-/// The servers that a certificate was sent to; few for nearly all of them, so a short list serves.
+/// The servers that a certificate was sent to; one for most of them, which is kept in place, and few
+/// for nearly all, so that a short list serves.
 #[derive(Clone, Debug, Default)]
-pub struct Gates(Vec<GateUse>);
+pub struct Gates {
+    first: Option<GateUse>,
+    others: Box<[GateUse]>,
+}
 
 /// What happened at one server's gate.
 #[derive(Clone, Debug)]
@@ -58,14 +62,12 @@ impl Trouble {
 impl Gates {
     /// Every server that the certificate was sent to.
     pub fn iter(&self) -> impl Iterator<Item = &GateUse> {
-        self.0.iter()
+        self.first.iter().chain(&self.others)
     }
 
     /// Counts an event of this server; returns by how many bytes the list grew, or shrank.
     pub(super) fn record(&mut self, event: &Event<'_>, server: ServerId) -> isize {
-        let before = self.0.len();
-        let gate = self.entry(server);
-        let mut grown = 0;
+        let (gate, mut grown) = self.entry(server);
         match event.verdict {
             Verdict::Verified => gate.let_in.add(event.time),
             Verdict::Rejected | Verdict::FailedOpen => {
@@ -77,13 +79,13 @@ impl Gates {
             }
             _ => {}
         }
-        grown + (self.0.len() - before).cast_signed() * size_of::<GateUse>().cast_signed()
+        grown
     }
 
     /// Adds all of `other`, whose servers are numbered by `map` here.
     pub(super) fn merge_as(&mut self, other: &Gates, map: &RouteMap) {
-        for theirs in &other.0 {
-            let mine = self.entry(map.server(theirs.server));
+        for theirs in other.iter() {
+            let (mine, _) = self.entry(map.server(theirs.server));
             mine.let_in.merge(&theirs.let_in);
             if let Some(theirs) = &theirs.trouble {
                 let mine = mine.trouble.get_or_insert_with(|| Box::new(Trouble::new()));
@@ -103,17 +105,29 @@ impl Gates {
             let trouble = gate.trouble.as_ref();
             trouble.map_or(0, |t| size_of::<Trouble>() + t.rejections.owned_bytes())
         };
-        std::mem::size_of_val(&*self.0) + self.0.iter().map(trouble).sum::<usize>()
+        std::mem::size_of_val(&*self.others) + self.iter().map(trouble).sum::<usize>()
     }
 
-    fn entry(&mut self, server: ServerId) -> &mut GateUse {
-        let place = self.0.iter().position(|gate| gate.server == server);
-        let place = place.unwrap_or(self.0.len());
-        if place == self.0.len() {
-            self.0.push(GateUse { server, let_in: Seen::default(), trouble: None });
+    /// The gate of a server, and by how many bytes the list grew for it.
+    fn entry(&mut self, server: ServerId) -> (&mut GateUse, isize) {
+        let is_first = self.first.as_ref().is_none_or(|gate| gate.server == server);
+        let mut grown = 0;
+        if !is_first && self.others.iter().all(|gate| gate.server != server) {
+            let mut others = std::mem::take(&mut self.others).into_vec();
+            others.reserve_exact(1);
+            others.push(GateUse::new(server));
+            self.others = others.into();
+            grown = size_of::<GateUse>().cast_signed();
         }
-        #[expect(clippy::indexing_slicing, reason = "the place was found, or pushed just now")]
-        &mut self.0[place]
+        let Gates { first, others } = self;
+        let other = others.iter_mut().find(|gate| !is_first && gate.server == server);
+        (other.unwrap_or_else(|| first.get_or_insert_with(|| GateUse::new(server))), grown)
+    }
+}
+
+impl GateUse {
+    fn new(server: ServerId) -> GateUse {
+        GateUse { server, let_in: Seen::default(), trouble: None }
     }
 }
 

@@ -9,11 +9,13 @@ pub mod counts;
 pub mod distinct;
 pub mod gates;
 pub mod limit_hits;
+pub mod route_set;
 pub mod routes;
 pub mod table;
 pub mod timeline;
 pub mod tls;
 pub mod window;
+pub mod word;
 
 use gatelog_parsers::time_stamp::UnixMillis;
 
@@ -26,6 +28,7 @@ use table::Table;
 use timeline::Timeline;
 pub use tls::TlsCounts;
 use window::{Counted, Window};
+use word::{Word, WordRef};
 
 use crate::event::Event;
 use crate::event::route::Router;
@@ -45,7 +48,7 @@ pub struct Ledger {
     /// Requests by certificate.
     pub certificates: Certificates,
     /// Requests by address.
-    pub addresses: Table<Box<[u8]>, AddressUse>,
+    pub addresses: Table<Word, AddressUse>,
     /// Requests by server, TLS version and cipher.
     pub tls: TlsCounts,
     /// Requests and failures over time.
@@ -89,7 +92,9 @@ impl Ledger {
     /// Counts an event.
     pub fn record(&mut self, event: &Event<'_>, router: &Router) {
         let limits = &mut self.limits;
-        limits.hit_if(event.is_other_server, Limit::Servers);
+        if event.is_other_server {
+            limits.hit(Limit::Servers);
+        }
         let address = event.remote_addr.map(|addr| self.seed.hash(addr));
         let route = self.routes.record(event, router, limits);
         let place = (route, self.routes.server_of(route));
@@ -112,17 +117,19 @@ impl Ledger {
 
     fn record_address(&mut self, event: &Event<'_>, addr: &[u8], key: Option<CertificateKey>) {
         let addr = addr.get(..WORD_BYTES_MAX).unwrap_or(addr);
-        let certificate = key.map(|key| self.seed.hash(&key.bytes));
+        let certificate = key.map(|key| self.seed.hash_key(&key));
         let change = |address: &mut AddressUse| {
             address.verdicts.add(event.verdict);
             address.seen.add(event.time);
             let grown = certificate.map_or(0, |hash| address.certificates.insert(hash));
             ((), grown.cast_signed())
         };
-        if self.addresses.change(addr, change).is_none() {
+        if self.addresses.change(&WordRef(addr), change).is_none() {
             let mut entry = AddressUse::default();
             let ((), owned) = change(&mut entry);
-            self.addresses.add(addr.into(), entry, addr.len() + owned.unsigned_abs());
+            let addr = Word::from(addr);
+            let owned = addr.owned_bytes() + owned.unsigned_abs();
+            self.addresses.add(addr, entry, owned);
             evict_addresses(&mut self.addresses, &mut self.limits);
         }
     }
@@ -134,14 +141,14 @@ impl Ledger {
         self.seen.merge(&other.seen);
         let map = self.routes.merge(&other.routes, limits);
         self.certificates.merge(&other.certificates, &map, limits);
-        for (addr, theirs) in other.addresses.iter().rev() {
+        for (addr, theirs) in other.addresses.iter_oldest_first() {
             let change = |mine: &mut AddressUse| {
                 mine.verdicts.merge(&theirs.verdicts);
                 mine.seen.merge(&theirs.seen);
                 ((), mine.certificates.merge(&theirs.certificates).cast_signed())
             };
             if self.addresses.change(addr, change).is_none() {
-                let owned = addr.len() + theirs.certificates.owned_bytes();
+                let owned = addr.owned_bytes() + theirs.certificates.owned_bytes();
                 self.addresses.add(addr.clone(), theirs.clone(), owned);
                 evict_addresses(&mut self.addresses, limits);
             }
@@ -166,8 +173,11 @@ impl Ledger {
     }
 }
 
-fn evict_addresses(addresses: &mut Table<Box<[u8]>, AddressUse>, limits: &mut LimitHits) {
-    while addresses.evict(|addr, entry| addr.len() + entry.certificates.owned_bytes()).is_some() {
+fn evict_addresses(addresses: &mut Table<Word, AddressUse>, limits: &mut LimitHits) {
+    while addresses
+        .evict(|addr, entry| addr.owned_bytes() + entry.certificates.owned_bytes())
+        .is_some()
+    {
         limits.hit(Limit::Addresses);
     }
 }

@@ -1,5 +1,7 @@
 //! The counts of each server and route, and the way from a raw path to its route.
 
+use std::hash::{Hash, Hasher};
+
 use foldhash::fast::RandomState;
 use gatelog_parsers::short::are_same;
 use gatelog_parsers::variable::{contacted_upstreams, is_plain_upstream};
@@ -105,6 +107,8 @@ pub struct Routes {
     routes: Vec<RouteUse>,
     by_name: HashMap<NameKey, RouteId, RandomState>,
     servers: HashMap<Box<str>, ServerId, RandomState>,
+    /// The first of them: they are few, and to compare is quicker than to look up.
+    first_servers: Vec<(Box<str>, ServerId)>,
     /// How many routes only refused requests have made, of those that count against the bound.
     refused_only: usize,
     /// How many routes there are without the `other` of each server.
@@ -115,22 +119,38 @@ pub struct Routes {
     template: Vec<u8>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Servers that are looked for by comparing their names.
+const FIRST_SERVERS_MAX: usize = 8;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct NameKey {
-    server: Box<str>,
+    server: ServerId,
     route: Box<[u8]>,
 }
 
+impl Hash for NameKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        NameRef { server: self.server, route: &self.route }.hash(state);
+    }
+}
+
 /// The same, borrowed.
-#[derive(Hash)]
 struct NameRef<'a> {
-    server: &'a str,
+    server: ServerId,
     route: &'a [u8],
+}
+
+impl Hash for NameRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u32(self.server.0);
+        // It is the last, so that its length need not be told.
+        state.write(self.route);
+    }
 }
 
 impl Equivalent<NameKey> for NameRef<'_> {
     fn equivalent(&self, key: &NameKey) -> bool {
-        are_same(self.route, &key.route) && are_same(self.server.as_bytes(), key.server.as_bytes())
+        self.server == key.server && are_same(self.route, &key.route)
     }
 }
 
@@ -144,6 +164,7 @@ impl Routes {
             routes: Vec::new(),
             by_name: HashMap::default(),
             servers: HashMap::default(),
+            first_servers: Vec::new(),
             refused_only: 0,
             bounded: 0,
             cache: LruCache::with_hasher(most, RandomState::default()),
@@ -255,9 +276,45 @@ impl Routes {
         refused: bool,
         limits: &mut LimitHits,
     ) -> RouteId {
-        if let Some(id) = self.by_name.get(&NameRef { server, route }) {
+        let server_id = self.server(server);
+        if let Some(id) = self.by_name.get(&NameRef { server: server_id, route }) {
             return *id;
         }
+        self.find_new(server, server_id, route, refused, limits)
+    }
+
+    /// The server of this name, which may be new.
+    #[inline]
+    fn server(&mut self, name: &str) -> ServerId {
+        let is_it =
+            |(known, _): &&(Box<str>, ServerId)| are_same(known.as_bytes(), name.as_bytes());
+        match self.first_servers.iter().find(is_it) {
+            Some((_, id)) => *id,
+            None => self.further_server(name),
+        }
+    }
+
+    fn further_server(&mut self, name: &str) -> ServerId {
+        if let Some(id) = self.servers.get(name) {
+            return *id;
+        }
+        let id = ServerId(u32::try_from(self.servers.len()).unwrap_or(u32::MAX));
+        self.servers.insert(name.into(), id);
+        if self.first_servers.len() < FIRST_SERVERS_MAX {
+            self.first_servers.push((name.into(), id));
+        }
+        id
+    }
+
+    #[cold]
+    fn find_new(
+        &mut self,
+        server: &str,
+        server_id: ServerId,
+        route: &[u8],
+        refused: bool,
+        limits: &mut LimitHits,
+    ) -> RouteId {
         let for_refused = (self.routes_max / ROUTES_REFUSED_SHARE).max(1);
         let limit = if route == OTHER.as_bytes() {
             None
@@ -269,28 +326,31 @@ impl Routes {
             None
         };
         match limit {
-            None => self.add(server, route, refused),
+            None => self.add((server, server_id), route, refused),
             Some(limit) => {
                 limits.hit(limit);
-                match self.by_name.get(&NameRef { server, route: OTHER.as_bytes() }) {
+                match self.by_name.get(&NameRef { server: server_id, route: OTHER.as_bytes() }) {
                     Some(id) => *id,
-                    None => self.add(server, OTHER.as_bytes(), refused),
+                    None => self.add((server, server_id), OTHER.as_bytes(), refused),
                 }
             }
         }
     }
 
     /// Adds a route; its name is UTF-8, for it is safe to show.
-    fn add(&mut self, server: &str, route: &[u8], refused: bool) -> RouteId {
+    fn add(
+        &mut self,
+        (server, server_id): (&str, ServerId),
+        route: &[u8],
+        refused: bool,
+    ) -> RouteId {
         let id = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
-        let key = NameKey { server: server.into(), route: route.into() };
-        let server = key.server.clone();
+        let key = NameKey { server: server_id, route: route.into() };
+        let server = server.into();
         let route: Box<str> = String::from_utf8_lossy(route).into();
         let refused_only = refused && &*route != OTHER;
         self.bounded += usize::from(&*route != OTHER);
         self.refused_only += usize::from(refused_only);
-        let next = ServerId(u32::try_from(self.servers.len()).unwrap_or(u32::MAX));
-        let server_id = *self.servers.entry(server.clone()).or_insert(next);
         let used = RouteUse { server, server_id, route, refused_only, ..RouteUse::default() };
         self.routes.push(used);
         self.by_name.insert(key, id);
@@ -334,6 +394,10 @@ impl Routes {
 
 /// Counts a request under each upstream that was contacted for it, once.
 fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: &mut LimitHits) {
+    // What was counted last in this way was one upstream: what is the same is one, too.
+    if let Some(counts) = route.upstreams.last(addr, NAMES_PER_ROUTE_MAX) {
+        return counts.add(verdict);
+    }
     let mut count = |addr: &[u8]| {
         let full = route.upstreams.change(addr, NAMES_PER_ROUTE_MAX, |counts| counts.add(verdict));
         limits.hit_if(full, Limit::Upstreams);
@@ -347,6 +411,7 @@ fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: 
             count(one);
         }
     }
+    route.upstreams.forget_last();
 }
 
 #[cfg(test)]
@@ -358,8 +423,8 @@ mod tests {
     #[test]
     fn a_borrowed_name_hashes_like_its_key() {
         let state = RandomState::default();
-        let key = NameKey { server: "a".into(), route: (*b"/b").into() };
-        let name = NameRef { server: "a", route: b"/b" };
+        let key = NameKey { server: ServerId(1), route: (*b"/b").into() };
+        let name = NameRef { server: ServerId(1), route: b"/b" };
         assert_eq!(state.hash_one(&key), state.hash_one(&name));
         assert!(name.equivalent(&key));
     }

@@ -1,13 +1,16 @@
 //! A map that is bounded in entries and in bytes; the least recently seen entry leaves first.
+//!
+//! Entries lie in one list and are found by an index of their places; the order in which they were
+//! seen is a chain of places beside them, so that to mark one as seen touches no other entry.
 
-use std::borrow::Borrow;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
-use lru::LruCache;
+use hashbrown::{Equivalent, HashTable};
 
-/// What an entry costs beside its key and value: two links, the slot in the map, the allocation.
-const ENTRY_OVERHEAD_BYTES: usize = 48;
+/// What an entry costs beside its key and value: two links, the slot in the index, what the lists
+/// have grown ahead.
+const ENTRY_OVERHEAD_BYTES: usize = 32;
 
 /// How large a table may get.
 #[derive(Clone, Copy, Debug)]
@@ -18,10 +21,38 @@ pub struct Bound {
     pub bytes_max: usize,
 }
 
+/// An entry's place in its table, for as long as the entry stays there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u32);
+
+impl Place {
+    /// No place: the end of the chain.
+    pub const NONE: Place = Place(u32::MAX);
+
+    fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    /// The one seen next after it.
+    newer: Place,
+    /// The one seen last before it.
+    older: Place,
+}
+
 /// A bounded map. Its keys are what clients send, so its hashing is randomly seeded.
 #[derive(Debug)]
 pub struct Table<K: Hash + Eq, V> {
-    entries: LruCache<K, V, RandomState>,
+    state: RandomState,
+    index: HashTable<Place>,
+    entries: Vec<Option<(K, V)>>,
+    links: Vec<Links>,
+    newest: Place,
+    oldest: Place,
+    /// Places that were left.
+    free: Vec<Place>,
     bound: Bound,
     bytes: usize,
 }
@@ -29,65 +60,136 @@ pub struct Table<K: Hash + Eq, V> {
 impl<K: Hash + Eq, V> Table<K, V> {
     /// An empty table.
     pub fn new(bound: Bound) -> Table<K, V> {
-        let entries = LruCache::unbounded_with_hasher(RandomState::default());
-        Table { entries, bound, bytes: 0 }
+        Table {
+            state: RandomState::default(),
+            index: HashTable::new(),
+            entries: Vec::new(),
+            links: Vec::new(),
+            newest: Place::NONE,
+            oldest: Place::NONE,
+            free: Vec::new(),
+            bound,
+            bytes: 0,
+        }
     }
 
-    /// Changes the entry of `key`, if there is one, and marks it as seen. `change` returns what the
-    /// caller needs and by how many bytes the entry grew, or shrank. It must be told of both: what
-    /// leaves is taken off by what it owns then, and a difference would stay for ever.
+    /// The place of `key`, if it has one.
+    pub fn place<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<Place> {
+        let is_it = |place: &Place| {
+            let entry = self.entries.get(place.index()).and_then(Option::as_ref);
+            entry.is_some_and(|(known, _)| key.equivalent(known))
+        };
+        self.index.find(self.state.hash_one(key), is_it).copied()
+    }
+
+    /// Whether the entry of `key` stands at this place.
+    pub fn is_at<Q: Equivalent<K> + ?Sized>(&self, place: Place, key: &Q) -> bool {
+        let entry = self.entries.get(place.index()).and_then(Option::as_ref);
+        entry.is_some_and(|(known, _)| key.equivalent(known))
+    }
+
+    /// Changes the entry of `key`, if there is one, and marks it as seen; see [`Table::change_at`].
     pub fn change<Q, R>(&mut self, key: &Q, change: impl FnOnce(&mut V) -> (R, isize)) -> Option<R>
     where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
+        Q: Hash + Equivalent<K> + ?Sized,
     {
-        let (result, grown) = change(self.entries.get_mut(key)?);
+        self.change_at(self.place(key)?, change)
+    }
+
+    /// Changes the entry at a place, if there is one, and marks it as seen. `change` returns what the
+    /// caller needs and by how many bytes the entry grew, or shrank. It must be told of both: what
+    /// leaves is taken off by what it owns then, and a difference would stay for ever.
+    #[inline]
+    pub fn change_at<R>(
+        &mut self,
+        place: Place,
+        change: impl FnOnce(&mut V) -> (R, isize),
+    ) -> Option<R> {
+        let (_, value) = self.entries.get_mut(place.index())?.as_mut()?;
+        let (result, grown) = change(value);
         self.bytes = self.bytes.saturating_add_signed(grown);
+        if place != self.newest {
+            self.unlink(place);
+            self.link(place);
+        }
         Some(result)
     }
 
-    /// Adds an entry whose key and value own `owned_bytes` elsewhere.
-    pub fn add(&mut self, key: K, value: V, owned_bytes: usize) {
-        self.entries.put(key, value);
+    /// Adds an entry whose key and value own `owned_bytes` elsewhere; the key must not be there.
+    pub fn add(&mut self, key: K, value: V, owned_bytes: usize) -> Place {
+        let place = self.free.pop().unwrap_or_else(|| {
+            let place = Place(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+            self.entries.push(None);
+            self.links.push(Links { newer: Place::NONE, older: Place::NONE });
+            place
+        });
+        let Table { state, index, entries, .. } = self;
+        let hash = state.hash_one(&key);
+        if let Some(entry) = entries.get_mut(place.index()) {
+            *entry = Some((key, value));
+        }
+        index.insert_unique(hash, place, |place| {
+            let entry = entries.get(place.index()).and_then(Option::as_ref);
+            entry.map_or(0, |(key, _)| state.hash_one(key))
+        });
+        self.link(place);
         self.bytes += Self::entry_bytes(owned_bytes);
+        place
     }
 
     /// Takes an entry out; `owned_bytes` tells what it owns.
     pub fn remove(&mut self, key: &K, owned_bytes: impl FnOnce(&V) -> usize) -> Option<V> {
-        let value = self.entries.pop(key)?;
+        let (_, value) = self.take(self.place(key)?)?;
         self.bytes = self.bytes.saturating_sub(Self::entry_bytes(owned_bytes(&value)));
         Some(value)
     }
 
+    /// Whether it is over its bound.
+    pub fn is_over(&self) -> bool {
+        self.index.len() > self.bound.entries_max || self.bytes > self.bound.bytes_max
+    }
+
     /// The least recently seen entry, if the table is over its bound: to be called until `None`.
     pub fn evict(&mut self, owned_bytes: impl FnOnce(&K, &V) -> usize) -> Option<(K, V)> {
-        let over = self.entries.len() > self.bound.entries_max || self.bytes > self.bound.bytes_max;
-        if !over || self.entries.len() <= 1 {
+        if !self.is_over() || self.index.len() <= 1 {
             return None;
         }
-        let (key, value) = self.entries.pop_lru()?;
+        let (key, value) = self.take(self.oldest)?;
         self.bytes = self.bytes.saturating_sub(Self::entry_bytes(owned_bytes(&key, &value)));
         Some((key, value))
     }
 
     /// The entry, not marked as seen.
     pub fn peek(&self, key: &K) -> Option<&V> {
-        self.entries.peek(key)
+        self.entries.get(self.place(key)?.index())?.as_ref().map(|(_, value)| value)
     }
 
     /// Every entry, the most recently seen first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        self.entries.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.chain(self.newest, |links| links.older)
+    }
+
+    /// Every entry, the least recently seen first.
+    pub fn iter_oldest_first(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.chain(self.oldest, |links| links.newer)
+    }
+
+    fn chain(&self, from: Place, next: fn(&Links) -> Place) -> impl Iterator<Item = (&K, &V)> {
+        let places =
+            std::iter::successors(Some(from), move |place| self.links.get(place.index()).map(next));
+        places.map_while(|place| {
+            self.entries.get(place.index())?.as_ref().map(|(key, value)| (key, value))
+        })
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.index.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.index.is_empty()
     }
 
     /// What it holds, in bytes.
@@ -95,8 +197,44 @@ impl<K: Hash + Eq, V> Table<K, V> {
         self.bytes
     }
 
+    fn take(&mut self, place: Place) -> Option<(K, V)> {
+        let entry = self.entries.get_mut(place.index())?.take()?;
+        let hash = self.state.hash_one(&entry.0);
+        if let Ok(found) = self.index.find_entry(hash, |known| *known == place) {
+            found.remove();
+        }
+        self.unlink(place);
+        self.free.push(place);
+        Some(entry)
+    }
+
+    #[inline]
+    fn unlink(&mut self, place: Place) {
+        let Some(Links { newer, older }) = self.links.get(place.index()).copied() else { return };
+        match self.links.get_mut(newer.index()) {
+            Some(links) => links.older = older,
+            None => self.newest = older,
+        }
+        match self.links.get_mut(older.index()) {
+            Some(links) => links.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, place: Place) {
+        match self.links.get_mut(self.newest.index()) {
+            Some(links) => links.newer = place,
+            None => self.oldest = place,
+        }
+        if let Some(links) = self.links.get_mut(place.index()) {
+            *links = Links { newer: Place::NONE, older: self.newest };
+        }
+        self.newest = place;
+    }
+
     fn entry_bytes(owned_bytes: usize) -> usize {
-        size_of::<K>() + size_of::<V>() + ENTRY_OVERHEAD_BYTES + owned_bytes
+        size_of::<Option<(K, V)>>() + ENTRY_OVERHEAD_BYTES + owned_bytes
     }
 }
 

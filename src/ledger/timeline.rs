@@ -35,15 +35,16 @@ impl Timeline {
 
     /// Counts a request and returns by how many bytes that made the timeline grow; widening shrinks it.
     pub fn add(&mut self, time: UnixMillis, failure: bool) -> isize {
-        let second = time.div_euclid(1000);
         if let Some(bucket) = self.buckets.get_mut(self.last)
-            && (0..self.width_seconds).contains(&(second - bucket.start_seconds))
+            && let into = time.saturating_sub(bucket.start_seconds.saturating_mul(1000))
+            && (0..self.width_seconds.saturating_mul(1000)).contains(&into)
         {
             bucket.requests += 1;
             bucket.failures += u64::from(failure);
             return 0;
         }
         let before = self.owned_bytes();
+        let second = time.div_euclid(1000);
         self.put(Bucket { start_seconds: second, requests: 1, failures: failure.into() });
         self.owned_bytes().cast_signed() - before.cast_signed()
     }

@@ -18,6 +18,8 @@ pub struct Window<K> {
     minutes: BTreeMap<i64, HashMap<K, u64, RandomState>>,
     /// The minute of the latest event; what is an hour older than it counts no more.
     latest: i64,
+    /// The first time after that minute.
+    next: UnixMillis,
 }
 
 /// Whether an event was counted.
@@ -32,14 +34,22 @@ pub enum Counted {
 impl<K: Copy + Hash + Eq> Window<K> {
     /// An empty window.
     pub fn new() -> Window<K> {
-        Window { minutes: BTreeMap::new(), latest: i64::MIN }
+        Window { minutes: BTreeMap::new(), latest: i64::MIN, next: i64::MIN }
     }
 
     /// Moves the window to an event's time.
+    #[inline]
     pub fn advance(&mut self, time: UnixMillis) {
+        if time >= self.next {
+            self.advance_minute(time);
+        }
+    }
+
+    fn advance_minute(&mut self, time: UnixMillis) {
         let minute = time.div_euclid(60_000);
         if minute > self.latest {
             self.latest = minute;
+            self.next = minute.saturating_add(1).saturating_mul(60_000);
             self.minutes = self.minutes.split_off(&self.first());
         }
     }
