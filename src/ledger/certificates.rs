@@ -153,10 +153,10 @@ impl CertificateUse {
         grown
     }
 
-    fn empty() -> CertificateUse {
+    fn named(subject_dn: Arc<[u8]>, issuer_dn: Arc<[u8]>) -> CertificateUse {
         CertificateUse {
-            subject_dn: Arc::from([]),
-            issuer_dn: Arc::from([]),
+            subject_dn,
+            issuer_dn,
             not_after_seconds: None,
             verdicts: VerdictCounts::default(),
             reasons: ReasonCounts::default(),
@@ -286,7 +286,7 @@ struct Dns {
 
 impl Dns {
     fn text(&mut self, dn: Option<&[u8]>) -> Arc<[u8]> {
-        let Some(dn) = dn else { return Arc::from([]) };
+        let Some(dn) = dn else { return Arc::default() };
         let dn = self.escape.undo(dn);
         match dn.split_at_checked(DN_BYTES_MAX) {
             Some((head, rest)) if !rest.is_empty() => {
@@ -300,9 +300,14 @@ impl Dns {
 
     /// Certificates of few issuers come in turns; a short memory shares nearly all of the names.
     fn issuer(&mut self, dn: Option<&[u8]>) -> Arc<[u8]> {
-        let dn = self.text(dn);
-        if let Some(known) = self.last_issuers.iter().find(|known| ***known == *dn) {
+        // One that was cut is not among them as it was logged.
+        let undone = self.escape.undo(dn.unwrap_or_default());
+        if let Some(known) = self.last_issuers.iter().find(|known| ***known == *undone) {
             return Arc::clone(known);
+        }
+        let dn = self.text(dn);
+        if dn.len() > DN_BYTES_MAX {
+            return dn;
         }
         if self.last_issuers.len() >= SHARED_ISSUERS_MAX {
             self.last_issuers.remove(0);
@@ -427,7 +432,7 @@ impl Certificates {
             }
             let table = if proven { verified } else { claimed };
             if table.change(&key, &mut change).is_none() {
-                let mut entry = CertificateUse::empty();
+                let mut entry = CertificateUse::named(Arc::default(), Arc::default());
                 let ((), owned) = change(&mut entry);
                 table.add(key, entry, owned.unsigned_abs());
             }
@@ -435,10 +440,15 @@ impl Certificates {
         if self.dns.cut > 0 {
             limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
         }
+        self.evict_if_over(limits);
+        Some(key)
+    }
+
+    #[inline]
+    fn evict_if_over(&mut self, limits: &mut LimitHits) {
         if self.verified.is_over() || self.claimed.is_over() {
             self.evict(limits);
         }
-        Some(key)
     }
 
     fn evict(&mut self, limits: &mut LimitHits) {
@@ -460,20 +470,24 @@ impl Certificates {
             other.claimed.iter_oldest_first().chain(other.verified.iter_oldest_first())
         {
             let change = |mine: &mut CertificateUse| ((), mine.merge(theirs, map));
-            if theirs.is_proven() {
+            let proven = theirs.is_proven();
+            if proven {
                 prove(key, &mut self.claimed, &mut self.verified);
             }
-            if self.verified.change(key, change).is_none()
-                && self.claimed.change(key, change).is_none()
+            if self.verified.change(key, change).is_some()
+                || !proven && self.claimed.change(key, change).is_some()
             {
-                let mut entry = CertificateUse::empty();
-                entry.merge(theirs, map);
-                let owned = entry.owned_bytes();
-                let proven = theirs.is_proven();
-                let table = if proven { &mut self.verified } else { &mut self.claimed };
-                table.add(*key, entry, owned);
+                self.evict_if_over(limits);
+                continue;
             }
-            self.evict(limits);
+            let names = [&theirs.subject_dn, &theirs.issuer_dn].map(Arc::clone);
+            let [subject_dn, issuer_dn] = names;
+            let mut entry = CertificateUse::named(subject_dn, issuer_dn);
+            entry.merge(theirs, map);
+            let owned = entry.owned_bytes();
+            let table = if proven { &mut self.verified } else { &mut self.claimed };
+            table.add(*key, entry, owned);
+            self.evict_if_over(limits);
         }
         for (issuer, theirs) in &other.departed {
             let mine = departed_entry(&mut self.departed, issuer, limits);

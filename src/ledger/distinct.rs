@@ -126,20 +126,7 @@ impl Distinct {
 
 impl Several {
     fn insert(&mut self, hash: u64) -> usize {
-        // All are looked at, at most sixteen: where a search ends the processor cannot foresee.
-        let (mut place, mut is_known) = (0, false);
-        for known in &self.smallest {
-            place += usize::from(*known < hash);
-            is_known |= *known == hash;
-        }
-        if is_known {
-            return 0;
-        }
-        self.insert_new(place, hash)
-    }
-
-    #[cold]
-    fn insert_new(&mut self, place: usize, hash: u64) -> usize {
+        let Err(place) = self.smallest.binary_search(&hash) else { return 0 };
         if let Some(registers) = &mut self.registers {
             raise(registers, hash);
             if place < DISTINCT_EXACT_MAX {

@@ -149,6 +149,7 @@ impl Hash for NameRef<'_> {
 }
 
 impl Equivalent<NameKey> for NameRef<'_> {
+    #[inline]
     fn equivalent(&self, key: &NameKey) -> bool {
         self.server == key.server && are_same(self.route, &key.route)
     }
@@ -394,10 +395,6 @@ impl Routes {
 
 /// Counts a request under each upstream that was contacted for it, once.
 fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: &mut LimitHits) {
-    // What was counted last in this way was one upstream: what is the same is one, too.
-    if let Some(counts) = route.upstreams.last(addr, NAMES_PER_ROUTE_MAX) {
-        return counts.add(verdict);
-    }
     let mut count = |addr: &[u8]| {
         let full = route.upstreams.change(addr, NAMES_PER_ROUTE_MAX, |counts| counts.add(verdict));
         limits.hit_if(full, Limit::Upstreams);
@@ -411,7 +408,6 @@ fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: 
             count(one);
         }
     }
-    route.upstreams.forget_last();
 }
 
 #[cfg(test)]

@@ -34,13 +34,6 @@ impl TlsCounts {
         }
         let protocol = event.tls_protocol.unwrap_or_default();
         let cipher = event.tls_cipher.unwrap_or_default();
-        if let Some(known) = self.0.get_mut(server.index())
-            && let Some(ciphers) = known.protocols.last(protocol, NAMES_PER_ROUTE_MAX)
-            && let Some(count) = ciphers.last(cipher, NAMES_PER_ROUTE_MAX)
-        {
-            *count += 1;
-            return;
-        }
         self.add((server, event.server), protocol, cipher, 1, limits);
     }
 
@@ -75,6 +68,8 @@ impl TlsCounts {
         full |= server.protocols.change(protocol, NAMES_PER_ROUTE_MAX, |ciphers| {
             full |= ciphers.change(cipher, NAMES_PER_ROUTE_MAX, |count| *count += requests);
         });
-        limits.hit_if(full, Limit::TlsCiphers);
+        if full {
+            limits.hit(Limit::TlsCiphers);
+        }
     }
 }

@@ -47,6 +47,7 @@ impl From<&[u8]> for Word {
 impl Deref for Word {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Kept::InPlace(length, bytes) => bytes.get(..usize::from(*length)).unwrap_or_default(),
@@ -86,6 +87,7 @@ impl Hash for WordRef<'_> {
 }
 
 impl Equivalent<Word> for WordRef<'_> {
+    #[inline]
     fn equivalent(&self, key: &Word) -> bool {
         are_same(self.0, key)
     }
