@@ -204,6 +204,12 @@ impl CertificateUse {
     }
 
     fn take_first_address(&mut self, time: Option<UnixMillis>, addr: &[u8]) -> isize {
+        // Lines come nearly in the order of time.
+        if let (Some((Some(first), _)), Some(time)) = (&self.first_address, time)
+            && *first < time
+        {
+            return 0;
+        }
         if self
             .first_address
             .as_ref()

@@ -179,10 +179,12 @@ impl<V: Default> Named<V> {
     #[inline]
     fn find(&self, name: &[u8]) -> Option<usize> {
         let tag = tag(name);
-        let is_it = |(known_tag, known): (&u64, &(Box<[u8]>, V))| {
-            *known_tag == tag && are_same(&known.0, name)
-        };
-        self.tags.iter().zip(&self.entries).position(is_it)
+        let place = self.tags.iter().position(|known| *known == tag)?;
+        let is_it = |(known, _): &(Box<[u8]>, V)| are_same(known, name);
+        if self.entries.get(place).is_some_and(is_it) {
+            return Some(place);
+        }
+        self.entries.iter().position(is_it)
     }
 
     #[cold]
