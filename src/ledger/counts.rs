@@ -149,14 +149,14 @@ impl Seen {
 /// bound under `other`.
 #[derive(Clone, Debug)]
 pub struct Named<V> {
-    /// A word of each name, to be looked through without a look at the names.
-    tags: Vec<u64>,
     entries: Vec<(Box<[u8]>, V)>,
+    /// Where the last one was found; the next is likely to be the same.
+    last: usize,
 }
 
 impl<V> Default for Named<V> {
     fn default() -> Self {
-        Named { tags: Vec::new(), entries: Vec::new() }
+        Named { entries: Vec::new(), last: 0 }
     }
 }
 
@@ -166,32 +166,25 @@ pub const OTHER_NAME: &[u8] = b"other";
 impl<V: Default> Named<V> {
     /// Changes the entry of `name`; returns whether it stands for `other`, because there are `most`
     /// already.
-    #[inline]
     pub fn change(&mut self, name: &[u8], most: usize, change: impl FnOnce(&mut V)) -> bool {
         let name = name.get(..WORD_BYTES_MAX).unwrap_or(name);
-        let place = self.find(name).unwrap_or_else(|| self.add(name, most));
-        if let Some((_, value)) = self.entries.get_mut(place) {
+        let is_last = self.entries.get(self.last).is_some_and(|(known, _)| are_same(known, name));
+        if !is_last {
+            self.last = self.place(name, most);
+        }
+        if let Some((_, value)) = self.entries.get_mut(self.last) {
             change(value);
         }
-        place >= most
+        self.last >= most
     }
 
-    #[inline]
-    fn find(&self, name: &[u8]) -> Option<usize> {
-        let tag = tag(name);
-        let place = self.tags.iter().position(|known| *known == tag)?;
-        let is_it = |(known, _): &(Box<[u8]>, V)| are_same(known, name);
-        if self.entries.get(place).is_some_and(is_it) {
-            return Some(place);
+    fn place(&mut self, name: &[u8], most: usize) -> usize {
+        if let Some(place) = self.entries.iter().position(|(known, _)| are_same(known, name)) {
+            return place;
         }
-        self.entries.iter().position(is_it)
-    }
-
-    #[cold]
-    fn add(&mut self, name: &[u8], most: usize) -> usize {
         let name = if self.entries.len() < most { name } else { OTHER_NAME };
-        self.find(name).unwrap_or_else(|| {
-            self.tags.push(tag(name));
+        let place = self.entries.iter().position(|(known, _)| **known == *name);
+        place.unwrap_or_else(|| {
             self.entries.push((name.into(), V::default()));
             self.entries.len() - 1
         })
@@ -200,18 +193,6 @@ impl<V: Default> Named<V> {
     /// Every name and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &V)> {
         self.entries.iter().map(|(name, value)| (&**name, value))
-    }
-}
-
-/// A word that nearly every name has for itself: they are alike in how they begin.
-#[inline]
-fn tag(name: &[u8]) -> u64 {
-    match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        (Some(last), ..) => u64::from_ne_bytes(*last),
-        (None, Some(first), Some(last)) => {
-            u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last))
-        }
-        _ => 0,
     }
 }
 

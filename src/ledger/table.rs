@@ -280,4 +280,31 @@ mod tests {
         table.remove(&49, |value| value.len());
         assert_eq!(bytes - table.bytes(), bytes);
     }
+
+    #[test]
+    fn a_place_is_taken_again() {
+        let mut table = Table::new(Bound { entries_max: 3, bytes_max: 1 << 20 });
+        let mut expected = Vec::new();
+        let first = table.add(0u32, Vec::new(), 0);
+        for key in 0..100u32 {
+            // Every third comes back once.
+            if key > 0 {
+                table.add(key, Vec::new(), 0);
+                expected.insert(0, key);
+            } else {
+                expected.push(0);
+            }
+            if key % 3 == 0 && key > 1 && table.change(&(key - 1), |_| ((), 0)).is_some() {
+                expected.retain(|known| *known != key - 1);
+                expected.insert(0, key - 1);
+            }
+            let gone = table.evict(owned).map(|(key, _)| key);
+            assert_eq!(gone, (expected.len() > 3).then(|| expected.pop()).flatten());
+            assert_eq!(table.iter().map(|(key, _)| *key).collect::<Vec<_>>(), expected);
+            let backwards = table.iter_oldest_first().map(|(key, _)| *key);
+            assert!(backwards.eq(expected.iter().rev().copied()));
+            assert_eq!(table.is_at(first, &0), expected.contains(&0));
+        }
+        assert!(table.entries.len() <= 4);
+    }
 }

@@ -68,8 +68,6 @@ impl TlsCounts {
         full |= server.protocols.change(protocol, NAMES_PER_ROUTE_MAX, |ciphers| {
             full |= ciphers.change(cipher, NAMES_PER_ROUTE_MAX, |count| *count += requests);
         });
-        if full {
-            limits.hit(Limit::TlsCiphers);
-        }
+        limits.hit_if(full, Limit::TlsCiphers);
     }
 }
