@@ -171,19 +171,6 @@ pub fn target(request: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The method of a request line that [`target`] takes.
-pub fn method(request: &[u8]) -> Option<&[u8]> {
-    target(request)?;
-    request.get(..memchr::memchr(b' ', request)?)
-}
-
-/// The protocol of a request line that [`target`] takes and that names one.
-pub fn protocol(request: &[u8]) -> Option<&[u8]> {
-    target(request)?;
-    let after_target = memchr::memrchr(b' ', request)?;
-    request.get(after_target + 1..).filter(|version| version.starts_with(b"HTTP/"))
-}
-
 fn is_method(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
 }
