@@ -349,6 +349,18 @@ fn escaped(value: &[u8]) -> Vec<u8> {
     if value.is_empty() { b"-".to_vec() } else { value.iter().flat_map(one).collect() }
 }
 
+/// A delimiter that escaping keeps out of values is one field too many, also in the last value.
+#[test]
+fn a_barred_byte_in_the_last_value() {
+    let parser = LineParser::new(&LogFormat::parse(b"$status\xff$server_protocol").unwrap());
+    let mut spans = Spans::default();
+    for (line, is_read) in [(&b"200\xffHTTP/2.0"[..], true), (b"200\xffx\xffHTTP/2.0", false)] {
+        let line_text = line.escape_ascii();
+        assert_eq!(parser.parse(line, &mut spans).is_ok(), is_read, "{line_text}");
+        assert!(parser.straight_agrees(line), "{line_text}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_give_a_record_or_an_error_inside_the_line(line: Vec<u8>) {
