@@ -82,8 +82,7 @@ pub struct Spans {
     /// The last place where each open value can end.
     limits: Vec<usize>,
     marks: marks::Marks,
-    /// The latest time stamp that was found to be one; most lines carry the one before theirs.
-    stamp: Vec<u8>,
+    stamp: straight::Stamp,
 }
 
 /// Bytes of the line from 0, the end behind the last.

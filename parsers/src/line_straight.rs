@@ -203,7 +203,7 @@ impl LineParser {
         line: &[u8],
         marks: &Marks,
         found: &[Span],
-        stamp: &mut Vec<u8>,
+        stamp: &mut Stamp,
     ) -> bool {
         self.straight.checks.iter().all(|Check { index, shape }| {
             let Some(span) = found.get(*index) else { return false };
@@ -219,7 +219,7 @@ impl LineParser {
                     true
                 }
                 Shape::TimeLocal | Shape::TimeIso8601 => {
-                    are_same(stamp, value) || is_stamp(*shape, value, stamp)
+                    stamp.is_last(*shape, value) || stamp.take(*shape, value)
                 }
                 Shape::Token | Shape::UpstreamAddresses | Shape::UpstreamNumbers
                     if marks.next(span.start) >= span.end =>
@@ -333,13 +333,28 @@ fn next_quote_behind_backslashes(line: &[u8], start: usize, at: usize, marks: &M
     at
 }
 
-/// Whether the value is a time stamp, which is then kept: the next line's is likely to be the same.
-#[inline(never)]
-fn is_stamp(shape: Shape, value: &[u8], stamp: &mut Vec<u8>) -> bool {
-    let fits = shape.fits(value);
-    if fits {
-        stamp.clear();
-        stamp.extend_from_slice(value);
+/// The latest time stamp that was found to be one; most lines carry the one before theirs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stamp {
+    shape: Option<Shape>,
+    text: Vec<u8>,
+}
+
+impl Stamp {
+    #[inline]
+    fn is_last(&self, shape: Shape, value: &[u8]) -> bool {
+        self.shape == Some(shape) && are_same(&self.text, value)
     }
-    fits
+
+    /// Whether the value is a time stamp of this shape; it is then the latest.
+    #[inline(never)]
+    fn take(&mut self, shape: Shape, value: &[u8]) -> bool {
+        let fits = shape.fits(value);
+        if fits {
+            self.shape = Some(shape);
+            self.text.clear();
+            self.text.extend_from_slice(value);
+        }
+        fits
+    }
 }

@@ -349,6 +349,21 @@ fn escaped(value: &[u8]) -> Vec<u8> {
     if value.is_empty() { b"-".to_vec() } else { value.iter().flat_map(one).collect() }
 }
 
+/// What was a stamp of one shape a moment ago is none of another.
+#[test]
+fn each_shape_of_time_has_its_own_stamps() {
+    let parser = LineParser::new(&LogFormat::parse(b"$status|$time_iso8601|$time_local").unwrap());
+    let mut spans = Spans::default();
+    let (iso, local) = ("2026-11-22T11:51:17+02:00", "22/Nov/2026:11:51:17 +0200");
+    for (first, second, is_read) in
+        [(iso, local, true), (iso, iso, false), (local, local, false), (iso, local, true)]
+    {
+        let line = format!("200|{first}|{second}");
+        assert_eq!(parser.parse(line.as_bytes(), &mut spans).is_ok(), is_read, "{line}");
+        assert!(parser.straight_agrees(line.as_bytes()), "{line}");
+    }
+}
+
 /// A delimiter that escaping keeps out of values is one field too many, also in the last value.
 #[test]
 fn a_barred_byte_in_the_last_value() {

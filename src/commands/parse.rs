@@ -41,6 +41,8 @@ pub(super) fn run(
             Read::Line(line) => out.write(&mut reader, line).map(|_| ()),
             Read::Pause => out.flush(),
         })?;
+        // A later log may fail as a whole.
+        out.flush()?;
         logs.incomplete |= !complete;
     }
     out.finish()?;

@@ -1,5 +1,5 @@
-//! Values appended as JSON (RFC 8259) to a buffer that is used again for each line: no allocation, no
-//! formatting machinery.
+//! Values appended as JSON (RFC 8259) to a buffer that is used again for each line: for what nginx writes,
+//! no allocation and no formatting machinery; escaped values and odd numbers take a longer way.
 //!
 //! The bytes are those that `serde_json` writes for the same values; the tests hold that. Which
 //! fields there are is left to [`super::line`].
