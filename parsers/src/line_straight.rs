@@ -78,7 +78,7 @@ impl Plain {
 }
 
 /// How a value's end is found.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 enum Way {
     /// The value has no mark, and the literal's first one is this many bytes in.
     Unmarked { mark_at: usize },
@@ -97,7 +97,6 @@ enum Way {
     /// Behind `SUCCESS`, `NONE` or `-`, which no other value begins with; else by its [`End`].
     Verify,
     /// As its [`End`] says.
-    #[default]
     ByEnd,
 }
 
