@@ -107,6 +107,17 @@ pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 /// Buckets of the timeline of one certificate's refusals.
 pub const REFUSAL_BUCKETS_MAX: usize = 24;
 
+/// Bytes of one part of a ledger's image, when it is handed out; an entry may go over it.
+pub const IMAGE_PART_BYTES: usize = 256 * 1024;
+
+/// Contexts of events (server, upstream, TLS version and cipher, reason) that a journal names before
+/// it forgets all names and begins to name anew.
+pub const JOURNAL_CONTEXTS_MAX: usize = 4096;
+
+/// Bytes of names that a journal needs to be remembered while it is read; beyond that it forgets them
+/// and begins to name anew.
+pub const JOURNAL_NAMED_BYTES_MAX: usize = 4 << 20;
+
 /// Certificates counted within one minute of the last hour; further ones are not listed there.
 pub const WINDOW_KEYS_PER_MINUTE_MAX: usize = 1000;
 

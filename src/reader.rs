@@ -148,7 +148,7 @@ impl Reader {
 
     /// Counts a line in the ledger. What does not fit is counted as unparsed, and said by the result.
     pub fn count(&mut self, line: &Line<'_>, ledger: &mut Ledger, router: &Router) -> bool {
-        ledger.limits.hit_if(line.cut, Limit::LineBytes);
+        ledger.hit_if(line.cut, Limit::LineBytes);
         // The last value of a cut line is not whole: a time, say, would be another one.
         let record = match line.cut {
             true => None,

@@ -357,7 +357,7 @@ impl Follow {
         }
         self.lateness = config.lateness;
         self.router = router;
-        self.ledger.routes.set_max(config.routes.limit);
+        self.ledger.set_routes_max(config.routes.limit);
         self.ledger.routes.forget_paths();
         self.look();
     }

@@ -57,6 +57,13 @@ pub enum Target<'a> {
     Named(&'a [u8]),
     /// The request's target up to its query.
     Path(&'a [u8]),
+    /// A route that was worked out already, safe to show, and whether it was cut then.
+    Route {
+        /// The route.
+        name: &'a [u8],
+        /// It was longer than [`ROUTE_BYTES_MAX`](crate::limits::ROUTE_BYTES_MAX).
+        cut: bool,
+    },
     /// The request line is none.
     Malformed,
     /// The log has neither request nor path.
@@ -173,7 +180,7 @@ impl<'a> Target<'a> {
         match self {
             Target::Path(path) if path.starts_with(b"/") => path,
             Target::Path(uri) => route::path(uri).unwrap_or_default(),
-            Target::Named(_) | Target::Malformed | Target::NotLogged => b"",
+            Target::Named(_) | Target::Route { .. } | Target::Malformed | Target::NotLogged => b"",
         }
     }
 }

@@ -23,7 +23,7 @@ pub const OTHER: &str = "other";
 const PATTERNS_BYTES_MAX: usize = 4 << 20;
 
 /// Finds routes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Router {
     patterns: Patterns,
 }

@@ -8,6 +8,8 @@ use gatelog_parsers::escape::Escape;
 use gatelog_parsers::hex;
 use gatelog_parsers::time_stamp::{self, UnixMillis};
 use hashbrown::HashMap;
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::counts::{ReasonCounts, Seen, VerdictCounts};
 use super::distinct::{Distinct, Seed};
@@ -67,34 +69,80 @@ impl CertificateKey {
     }
 }
 
+impl<C> Encode<C> for CertificateKey {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.array(2)?.bytes(&self.bytes)?.bool(self.is_fingerprint)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for CertificateKey {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        d.array()?;
+        let bytes = d.bytes()?.as_array::<20>();
+        let bytes = *bytes.ok_or_else(|| decode::Error::message("expected 20 bytes"))?;
+        Ok(CertificateKey { bytes, is_fingerprint: d.bool()? })
+    }
+}
+
+/// Where the certificate of an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Its place in its table.
+    pub(super) place: Place,
+    /// Which table that is.
+    pub(super) is_claimed: bool,
+    /// The entry is new, has moved, or the event told something new of its names or its end.
+    pub(super) is_new: bool,
+}
+
 /// What one certificate did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
 pub struct CertificateUse {
     /// Its subject, log escaping undone; empty when it has none.
+    #[n(0)]
+    #[cbor(encode_with = "encode_dn", decode_with = "decode_dn")]
     pub subject_dn: Arc<[u8]>,
     /// Its issuer, alike.
+    #[n(1)]
+    #[cbor(encode_with = "encode_dn", decode_with = "decode_dn")]
     pub issuer_dn: Arc<[u8]>,
     /// When it ends, seconds since 1970; `None` when not logged.
+    #[n(2)]
     pub not_after_seconds: Option<i64>,
     /// Its requests.
+    #[n(3)]
     pub verdicts: VerdictCounts,
     /// Why it was refused or forbidden.
+    #[n(4)]
     pub reasons: ReasonCounts,
     /// When it was seen at all.
+    #[n(5)]
     pub seen: Seen,
     /// When it verified, whatever happened then.
+    #[n(6)]
     pub proven: Seen,
     /// When it was let in.
+    #[n(7)]
     pub let_in: Seen,
     /// What it met at each server.
+    #[n(8)]
     pub gates: Gates,
     /// How many addresses it came from.
+    #[n(9)]
     pub addresses: Distinct,
     /// The address that it came from first.
+    #[n(10)]
     pub first_address: Option<(Option<UnixMillis>, Word)>,
     /// The routes that let it in.
+    #[n(11)]
     pub routes_let_in: RouteSet,
     /// The routes that refused it.
+    #[n(12)]
     pub routes_refused: RouteSet,
 }
 
@@ -129,14 +177,15 @@ impl CertificateUse {
     }
 
     /// Takes in what is not known yet: another source may log less, or first. Returns by how many
-    /// bytes the entry grew.
+    /// bytes the entry grew, and whether anything was new.
     fn complete(
         &mut self,
         certificate: &Certificate<'_>,
         key: &CertificateKey,
         dns: &mut Dns,
-    ) -> usize {
+    ) -> (usize, bool) {
         let mut grown = 0;
+        let known_end = self.not_after_seconds;
         if self.subject_dn.is_empty() && certificate.subject_dn.is_some() {
             self.subject_dn = dns.text(certificate.subject_dn);
             grown += self.subject_dn.len();
@@ -150,7 +199,7 @@ impl CertificateUse {
             let not_after = certificate.not_after.and_then(time_stamp::parse_certificate_time);
             self.not_after_seconds = self.not_after_seconds.max(not_after);
         }
-        grown
+        (grown, grown > 0 || self.not_after_seconds != known_end)
     }
 
     fn named(subject_dn: Arc<[u8]>, issuer_dn: Arc<[u8]>) -> CertificateUse {
@@ -267,16 +316,33 @@ impl CertificateUse {
     }
 }
 
+fn encode_dn<C, W: Write>(
+    dn: &[u8],
+    e: &mut Encoder<W>,
+    _: &mut C,
+) -> Result<(), encode::Error<W::Error>> {
+    e.bytes(dn)?.ok()
+}
+
+fn decode_dn<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Arc<[u8]>, decode::Error> {
+    Ok(d.bytes()?.into())
+}
+
 /// What the certificates of an issuer did that are no longer in a table.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Encode, Decode)]
+#[cbor(array)]
 pub struct Departed {
     /// Their requests.
+    #[n(0)]
     pub requests: u64,
     /// Those that were refused.
+    #[n(1)]
     pub denials: u64,
     /// How many certificates; one that came back and left again counts twice.
+    #[n(2)]
     pub certificates: u64,
     /// When one was last seen.
+    #[n(3)]
     pub seen: Seen,
 }
 
@@ -312,14 +378,25 @@ impl Dns {
             return Arc::clone(known);
         }
         let dn = self.text(dn);
-        if dn.len() > DN_BYTES_MAX {
-            return dn;
+        if dn.len() <= DN_BYTES_MAX {
+            self.remember_issuer(&dn);
         }
+        dn
+    }
+
+    /// Makes a name that is among the last issuers the very same text.
+    fn share_issuer(&mut self, dn: &mut Arc<[u8]>) {
+        match self.last_issuers.iter().find(|known| **known == *dn) {
+            Some(known) => *dn = Arc::clone(known),
+            None => self.remember_issuer(dn),
+        }
+    }
+
+    fn remember_issuer(&mut self, dn: &Arc<[u8]>) {
         if self.last_issuers.len() >= SHARED_ISSUERS_MAX {
             self.last_issuers.remove(0);
         }
-        self.last_issuers.push(Arc::clone(&dn));
-        dn
+        self.last_issuers.push(Arc::clone(dn));
     }
 }
 
@@ -398,14 +475,14 @@ impl Certificates {
         }
     }
 
-    /// Counts an event under its certificate, and says which one that is.
-    pub fn record(
+    /// Counts an event under its certificate, and says which one that is and where it stands.
+    pub(super) fn record(
         &mut self,
         event: &Event<'_>,
         place: (RouteId, ServerId),
         address: Option<u64>,
         limits: &mut LimitHits,
-    ) -> Option<CertificateKey> {
+    ) -> Option<(CertificateKey, Noted)> {
         let certificate = event.certificate.as_ref()?;
         let Certificates { seed, verified, claimed, dns, memo, .. } = self;
         let logged = certificate.fingerprint.and_then(|logged| logged.as_array::<40>());
@@ -417,37 +494,63 @@ impl Certificates {
             None => (CertificateKey::of(certificate, seed)?, None),
         };
         let proven = certificate.proven;
+        let mut is_new = false;
         let mut change = |entry: &mut CertificateUse| {
-            let grown = if entry.is_complete(&key) {
-                0
-            } else {
+            let mut grown = 0;
+            if !entry.is_complete(&key) {
                 dns.escape = event.escape;
-                entry.complete(certificate, &key, dns)
-            };
+                (grown, is_new) = entry.complete(certificate, &key, dns);
+            }
             ((), grown.cast_signed() + entry.record(event, place, proven, address))
         };
         let hint = hint.filter(|hint| verified.is_at(*hint, &key));
-        if let Some(known) = hint.or_else(|| verified.place(&key)) {
-            verified.change_at(known, &mut change);
-            if let Some(logged) = logged.filter(|_| hint.is_none() && key.is_fingerprint) {
-                memo.remember(logged, &key, known);
-            }
-        } else {
-            if proven {
-                prove(&key, claimed, verified);
-            }
-            let table = if proven { verified } else { claimed };
-            if table.change(&key, &mut change).is_none() {
-                let mut entry = CertificateUse::named(Arc::default(), Arc::default());
-                let ((), owned) = change(&mut entry);
-                table.add(key, entry, owned.unsigned_abs());
-            }
-        }
+        let (stands_at, is_claimed, has_moved) =
+            if let Some(known) = hint.or_else(|| verified.place(&key)) {
+                verified.change_at(known, &mut change);
+                if let Some(logged) = logged.filter(|_| hint.is_none() && key.is_fingerprint) {
+                    memo.remember(logged, &key, known);
+                }
+                (known, false, false)
+            } else {
+                let has_moved = proven && prove(&key, claimed, verified);
+                let table = if proven { &mut *verified } else { &mut *claimed };
+                if let Some(known) = table.place(&key) {
+                    table.change_at(known, &mut change);
+                    (known, !proven, has_moved)
+                } else {
+                    let mut entry = CertificateUse::named(Arc::default(), Arc::default());
+                    let ((), owned) = change(&mut entry);
+                    (table.add(key, entry, owned.unsigned_abs()), !proven, true)
+                }
+            };
+        let noted = Noted { place: stands_at, is_claimed, is_new: is_new || has_moved };
         if self.dns.cut > 0 {
             limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
         }
         self.evict_if_over(limits);
-        Some(key)
+        Some((key, noted))
+    }
+
+    /// Adds a certificate as an image has it; those seen least recently are to be added first.
+    pub(super) fn restore(&mut self, key: CertificateKey, mut entry: CertificateUse) {
+        self.dns.share_issuer(&mut entry.issuer_dn);
+        let owned = entry.owned_bytes();
+        let table = if entry.is_proven() { &mut self.verified } else { &mut self.claimed };
+        if table.place(&key).is_none() {
+            table.add(key, entry, owned);
+        }
+    }
+
+    /// Adds what left the tables, as an image has it.
+    pub(super) fn restore_departed(&mut self, issuer: &[u8], departed: Departed) {
+        self.departed.insert(issuer.into(), departed);
+    }
+
+    /// Every certificate, of each table the least recently seen first.
+    pub(super) fn iter_oldest_first(
+        &self,
+    ) -> impl Iterator<Item = (&CertificateKey, &CertificateUse)> {
+        self.verified.iter_oldest_first().chain(self.claimed.iter_oldest_first())
     }
 
     #[inline]
@@ -522,12 +625,12 @@ impl Certificates {
 
 type Entries = Table<CertificateKey, CertificateUse>;
 
-/// Moves a certificate that has just verified to the known ones.
-fn prove(key: &CertificateKey, claimed: &mut Entries, verified: &mut Entries) {
-    if let Some(entry) = claimed.remove(key, CertificateUse::owned_bytes) {
-        let owned = entry.owned_bytes();
-        verified.add(*key, entry, owned);
-    }
+/// Moves a certificate that has just verified to the known ones; returns whether it was claimed.
+fn prove(key: &CertificateKey, claimed: &mut Entries, verified: &mut Entries) -> bool {
+    let Some(entry) = claimed.remove(key, CertificateUse::owned_bytes) else { return false };
+    let owned = entry.owned_bytes();
+    verified.add(*key, entry, owned);
+    true
 }
 
 type DepartedIssuers = HashMap<Arc<[u8]>, Departed, RandomState>;

@@ -2,14 +2,17 @@
 
 use gatelog_parsers::short::are_same;
 use gatelog_parsers::time_stamp::UnixMillis;
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
 use crate::limits::WORD_BYTES_MAX;
 
 /// Requests by verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VerdictCounts([u64; Verdict::COUNT]);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct VerdictCounts(#[n(0)] [u64; Verdict::COUNT]);
 
 impl VerdictCounts {
     /// Counts one.
@@ -115,12 +118,42 @@ impl ReasonCounts {
     }
 }
 
+/// By the names of the reasons: their numbers may change between releases.
+impl<C> Encode<C> for ReasonCounts {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.map(self.iter().count() as u64)?;
+        for (reason, count) in self.iter() {
+            e.str(reason.as_str())?.u64(count)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for ReasonCounts {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let mut counts = ReasonCounts::default();
+        for entry in d.map_iter::<&str, u64>()? {
+            let (name, count) = entry?;
+            let reason = Reason::from_name(name);
+            counts.add(reason.ok_or_else(|| decode::Error::message("unknown reason"))?, count);
+        }
+        Ok(counts)
+    }
+}
+
 /// The first and the last time of something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Seen {
     /// Milliseconds since 1970.
+    #[n(0)]
     pub first: Option<UnixMillis>,
     /// Milliseconds since 1970.
+    #[n(1)]
     pub last: Option<UnixMillis>,
 }
 
@@ -193,6 +226,31 @@ impl<V: Default> Named<V> {
     /// Every name and its value.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &V)> {
         self.entries.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
+impl<C, V: Encode<C>> Encode<C> for Named<V> {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        context: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.array(self.entries.len() as u64 * 2)?;
+        for (name, value) in &self.entries {
+            e.bytes(name)?.encode_with(value, context)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'b, C, V: Decode<'b, C>> Decode<'b, C> for Named<V> {
+    fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+        let count = d.array()?.ok_or_else(|| decode::Error::message("expected a length"))? / 2;
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            entries.push((d.bytes()?.into(), d.decode_with(context)?));
+        }
+        Ok(Named { entries, last: 0 })
     }
 }
 

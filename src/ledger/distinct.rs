@@ -7,6 +7,8 @@
 use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::certificates::CertificateKey;
 use crate::limits::DISTINCT_EXACT_MAX;
@@ -17,22 +19,30 @@ const REGISTERS: usize = 1 << REGISTER_BITS;
 /// Hashes values for [`Distinct`]; ledgers that are to be merged need the same one. The seed is
 /// drawn at random, or a client could choose values that fall together.
 #[derive(Clone, Debug)]
-pub struct Seed(FixedState);
+pub struct Seed {
+    value: u64,
+    state: FixedState,
+}
 
 impl Seed {
     /// A seed of this value.
     pub fn new(seed: u64) -> Seed {
-        Seed(FixedState::with_seed(seed))
+        Seed { value: seed, state: FixedState::with_seed(seed) }
+    }
+
+    /// Its value, to make the same one again.
+    pub fn value(&self) -> u64 {
+        self.value
     }
 
     /// The hash of a value.
     pub fn hash(&self, value: &[u8]) -> u64 {
-        self.0.hash_one(value)
+        self.state.hash_one(value)
     }
 
     /// The hash of a certificate's key.
     pub fn hash_key(&self, key: &CertificateKey) -> u64 {
-        self.0.hash_one(key)
+        self.state.hash_one(key)
     }
 }
 
@@ -162,6 +172,42 @@ impl Several {
     fn owned_bytes(&self) -> usize {
         std::mem::size_of_val(&*self.smallest)
             + if self.registers.is_some() { REGISTERS } else { 0 }
+    }
+}
+
+impl<C> Encode<C> for Distinct {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        let registers = match &self.0 {
+            Values::Several(several) => several.registers.as_deref(),
+            Values::None | Values::One(_) => None,
+        };
+        e.array(1 + u64::from(registers.is_some()))?.encode(self.sample())?;
+        if let Some(registers) = registers {
+            e.bytes(registers)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Distinct {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let has_registers = d.array()?.is_some_and(|parts| parts > 1);
+        let mut distinct = Distinct::default();
+        for hash in d.array_iter::<u64>()? {
+            distinct.insert(hash?);
+        }
+        if has_registers {
+            let registers = d.bytes()?.as_array::<REGISTERS>();
+            let registers = registers.ok_or_else(|| decode::Error::message("unknown sketch"))?;
+            if let Values::Several(several) = &mut distinct.0 {
+                several.merge_registers(registers);
+            }
+        }
+        Ok(distinct)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What one certificate met at the gate of each server: one may let it in while another refuses it.
 
 use gatelog_parsers::time_stamp::UnixMillis;
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::counts::Seen;
 use super::routes::{RouteMap, ServerId};
@@ -12,37 +14,52 @@ use crate::limits::REFUSAL_BUCKETS_MAX;
 
 /// The servers that a certificate was sent to; one for most of them, which is kept in place, and few
 /// for nearly all, so that a short list serves.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
+#[cbor(array)]
 pub struct Gates {
+    #[n(0)]
     first: Option<GateUse>,
+    #[n(1)]
     others: Box<[GateUse]>,
 }
 
 /// What happened at one server's gate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
 pub struct GateUse {
     /// The server.
+    #[n(0)]
     pub server: ServerId,
     /// When the certificate verified and was let in.
+    #[n(1)]
     pub let_in: Seen,
     /// What went wrong, if anything did.
+    #[n(2)]
     pub trouble: Option<Box<Trouble>>,
 }
 
 /// What went wrong at one server's gate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
 pub struct Trouble {
     /// Rejections.
+    #[n(0)]
     pub rejected: u64,
     /// When.
+    #[n(1)]
     pub rejected_at: Seen,
     /// Rejections over time.
+    #[n(2)]
     pub rejections: Timeline,
     /// The reason of the latest failure.
+    #[n(3)]
+    #[cbor(encode_with = "encode_last_reason", decode_with = "decode_last_reason")]
     pub last_reason: Option<(Option<UnixMillis>, Reason)>,
     /// Requests that were let in although the certificate did not verify.
+    #[n(4)]
     pub failed_open: u64,
     /// When.
+    #[n(5)]
     pub failed_open_at: Seen,
 }
 
@@ -145,4 +162,23 @@ impl Trouble {
         self.rejected_at.add(event.time);
         event.time.map_or(0, |time| self.rejections.add(time, true))
     }
+}
+
+fn encode_last_reason<C, W: Write>(
+    reason: &Option<(Option<UnixMillis>, Reason)>,
+    e: &mut Encoder<W>,
+    _: &mut C,
+) -> Result<(), encode::Error<W::Error>> {
+    e.encode(reason.map(|(time, reason)| (time, reason.as_str())))?.ok()
+}
+
+fn decode_last_reason<'b, C>(
+    d: &mut Decoder<'b>,
+    _: &mut C,
+) -> Result<Option<(Option<UnixMillis>, Reason)>, decode::Error> {
+    let Some((time, name)) = d.decode::<Option<(Option<UnixMillis>, &str)>>()? else {
+        return Ok(None);
+    };
+    let reason = Reason::from_name(name);
+    Ok(Some((time, reason.ok_or_else(|| decode::Error::message("unknown reason"))?)))
 }

@@ -1,5 +1,8 @@
 //! How often each bound was hit.
 
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
 macro_rules! limits {
     ($($(#[$doc:meta])* $limit:ident $name:literal $shown:literal,)*) => {
         /// A bound that lines can hit.
@@ -53,6 +56,13 @@ limits! {
     RefusedCertificates "refused_certificates" "refusals not listed",
 }
 
+impl Limit {
+    /// The bound of a name.
+    pub fn from_name(name: &str) -> Option<Limit> {
+        Limit::ALL.into_iter().find(|limit| limit.as_str() == name)
+    }
+}
+
 /// Counts of all bounds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitHits([u64; Limit::ALL.len()]);
@@ -85,5 +95,35 @@ impl LimitHits {
     /// Each bound and how often it was hit, zeros included.
     pub fn iter(&self) -> impl Iterator<Item = (Limit, u64)> {
         Limit::ALL.into_iter().zip(self.0)
+    }
+}
+
+/// By the names of the bounds that were hit.
+impl<C> Encode<C> for LimitHits {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        let hit = || self.iter().filter(|(_, hits)| *hits > 0);
+        e.map(hit().count() as u64)?;
+        for (limit, hits) in hit() {
+            e.str(limit.as_str())?.u64(hits)?;
+        }
+        Ok(())
+    }
+}
+
+/// A bound that this version does not know is passed over: it can be hit no more.
+impl<'b, C> Decode<'b, C> for LimitHits {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let mut limits = LimitHits::default();
+        for entry in d.map_iter::<&str, u64>()? {
+            let (name, hits) = entry?;
+            if let Some(limit) = Limit::from_name(name) {
+                limits.add(limit, hits);
+            }
+        }
+        Ok(limits)
     }
 }

@@ -8,7 +8,11 @@ pub mod certificates;
 pub mod counts;
 pub mod distinct;
 pub mod gates;
+pub mod image;
+pub mod journal;
+mod journal_entry;
 pub mod limit_hits;
+pub mod replay;
 pub mod route_set;
 pub mod routes;
 pub mod table;
@@ -18,13 +22,15 @@ pub mod window;
 pub mod word;
 
 use gatelog_parsers::time_stamp::UnixMillis;
+use minicbor::{Decode, Encode};
 
 pub use certificates::{CertificateKey, CertificateUse, Certificates};
 use counts::{Seen, VerdictCounts};
 use distinct::{Distinct, Seed};
+use journal::{Journal, Stand};
 use limit_hits::{Limit, LimitHits};
 pub use routes::{RouteId, RouteUse, Routes, ServerId};
-use table::Table;
+use table::{Place, Table};
 use timeline::Timeline;
 pub use tls::TlsCounts;
 use window::{Counted, Window};
@@ -59,16 +65,22 @@ pub struct Ledger {
     pub has_connections: bool,
     /// How often each bound was hit.
     pub limits: LimitHits,
+    /// What was recorded since it was last taken, where somebody keeps it.
+    journal: Option<Box<Journal>>,
 }
 
 /// What came from one address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
+#[cbor(array)]
 pub struct AddressUse {
     /// Its requests.
+    #[n(0)]
     pub verdicts: VerdictCounts,
     /// How many certificates it sent.
+    #[n(1)]
     pub certificates: Distinct,
     /// When it was seen.
+    #[n(2)]
     pub seen: Seen,
 }
 
@@ -85,6 +97,7 @@ impl Ledger {
             refused: Window::new(),
             has_connections: false,
             limits: LimitHits::default(),
+            journal: None,
             seed,
         }
     }
@@ -95,12 +108,15 @@ impl Ledger {
         if event.is_other_server {
             limits.hit(Limit::Servers);
         }
-        let address = event.remote_addr.map(|addr| self.seed.hash(addr));
+        let address = event.remote_addr.map(|addr| self.seed.hash(word(addr)));
         let route = self.routes.record(event, router, limits);
         let place = (route, self.routes.server_of(route));
-        let key = self.certificates.record(event, place, address, limits);
-        if let Some(addr) = event.remote_addr {
-            self.record_address(event, addr, key);
+        let noted = self.certificates.record(event, place, address, limits);
+        let key = noted.map(|(key, _)| key);
+        let address = event.remote_addr.map(|addr| self.record_address(event, word(addr), key));
+        if let Some(journal) = &mut self.journal {
+            let certificate = noted.map(|(_, noted)| noted);
+            journal.add(event, &self.routes, &Stand { route, certificate, address });
         }
         self.tls.record(event, place.1, &mut self.limits);
         self.has_connections |= event.first_of_connection.is_some();
@@ -115,8 +131,13 @@ impl Ledger {
         }
     }
 
-    fn record_address(&mut self, event: &Event<'_>, addr: &[u8], key: Option<CertificateKey>) {
-        let addr = addr.get(..WORD_BYTES_MAX).unwrap_or(addr);
+    /// Counts an event under its address; returns where that stands and whether it is new.
+    fn record_address(
+        &mut self,
+        event: &Event<'_>,
+        addr: &[u8],
+        key: Option<CertificateKey>,
+    ) -> (Place, bool) {
         let certificate = key.map(|key| self.seed.hash_key(&key));
         let change = |address: &mut AddressUse| {
             address.verdicts.add(event.verdict);
@@ -124,14 +145,43 @@ impl Ledger {
             let grown = certificate.map_or(0, |hash| address.certificates.insert(hash));
             ((), grown.cast_signed())
         };
-        if self.addresses.change(&WordRef(addr), change).is_none() {
-            let mut entry = AddressUse::default();
-            let ((), owned) = change(&mut entry);
-            let addr = Word::from(addr);
-            let owned = addr.owned_bytes() + owned.unsigned_abs();
-            self.addresses.add(addr, entry, owned);
-            evict_addresses(&mut self.addresses, &mut self.limits);
+        if let Some(place) = self.addresses.place(&WordRef(addr)) {
+            self.addresses.change_at(place, change);
+            return (place, false);
         }
+        let mut entry = AddressUse::default();
+        let ((), owned) = change(&mut entry);
+        let addr = Word::from(addr);
+        let owned = addr.owned_bytes() + owned.unsigned_abs();
+        let place = self.addresses.add(addr, entry, owned);
+        evict_addresses(&mut self.addresses, &mut self.limits);
+        (place, true)
+    }
+
+    /// Counts a hit of a bound outside of an event.
+    pub fn hit_if(&mut self, is_hit: bool, limit: Limit) {
+        self.limits.hit_if(is_hit, limit);
+        if let Some(journal) = self.journal.as_mut().filter(|_| is_hit) {
+            journal.add_limit_hit(limit);
+        }
+    }
+
+    /// Sets another bound on routes; what is counted stays.
+    pub fn set_routes_max(&mut self, routes_max: usize) {
+        self.routes.set_max(routes_max);
+        if let Some(journal) = &mut self.journal {
+            journal.add_routes_max(routes_max);
+        }
+    }
+
+    /// Begins, or ends, to keep a journal of what is recorded.
+    pub fn keep_journal(&mut self, keep: bool) {
+        self.journal = keep.then(Box::default);
+    }
+
+    /// The journal, if one is kept.
+    pub fn journal(&mut self) -> Option<&mut Journal> {
+        self.journal.as_deref_mut()
     }
 
     /// Adds everything that `other` counted.
@@ -171,6 +221,11 @@ impl Ledger {
         self.routes.iter().for_each(|(_, route)| sum.merge(&route.verdicts));
         sum
     }
+}
+
+/// As much of an address as is kept.
+fn word(addr: &[u8]) -> &[u8] {
+    addr.get(..WORD_BYTES_MAX).unwrap_or(addr)
 }
 
 fn evict_addresses(addresses: &mut Table<Word, AddressUse>, limits: &mut LimitHits) {

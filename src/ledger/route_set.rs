@@ -1,11 +1,16 @@
 //! A set of routes of one ledger.
 
+use minicbor::{Decode, Encode};
+
 use super::routes::RouteId;
 
 /// A set of routes, a bit each; those of the first 64, all of them for most ledgers, in place.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct RouteSet {
+    #[n(0)]
     first: u64,
+    #[n(1)]
     #[expect(
         clippy::box_collection,
         reason = "each certificate has two of these, nearly all empty"

@@ -7,6 +7,7 @@ use gatelog_parsers::short::are_same;
 use gatelog_parsers::variable::{contacted_upstreams, is_plain_upstream};
 use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
+use minicbor::{Decode, Encode};
 
 use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
 use super::limit_hits::{Limit, LimitHits};
@@ -35,8 +36,9 @@ impl RouteId {
 }
 
 /// A server's place in its ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerId(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ServerId(#[n(0)] u32);
 
 impl ServerId {
     /// The servers of a ledger, in the order of their places.
@@ -66,29 +68,41 @@ impl RouteMap {
 }
 
 /// What happened on a route of a server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
+#[cbor(array)]
 pub struct RouteUse {
     /// The server's name, safe to show.
+    #[n(0)]
     pub server: Box<str>,
     /// The same server in lists over servers.
+    #[n(1)]
     pub server_id: ServerId,
     /// The route, safe to show.
+    #[n(2)]
     pub route: Box<str>,
     /// Its requests.
+    #[n(3)]
     pub verdicts: VerdictCounts,
     /// Why they failed or were forbidden.
+    #[n(4)]
     pub reasons: ReasonCounts,
     /// Its connections, by the verdict of their first request.
+    #[n(5)]
     pub connections: VerdictCounts,
     /// When a certificate that did not verify was let in.
+    #[n(6)]
     pub failed_open: Seen,
     /// How many of those may have met a courtesy page: the server's `ssl_verify_client` is unknown.
+    #[n(7)]
     pub suspected: u64,
     /// When a certificate was missing.
+    #[n(8)]
     pub missing: Seen,
     /// Requests by the upstreams that were contacted.
+    #[n(9)]
     pub upstreams: Named<VerdictCounts>,
     /// Whether it counts among the routes that refused requests alone have made.
+    #[n(10)]
     refused_only: bool,
 }
 
@@ -117,6 +131,11 @@ pub struct Routes {
     cache: LruCache<Box<[u8]>, RouteId, RandomState>,
     cache_key: Vec<u8>,
     template: Vec<u8>,
+    /// What the last event's route would have been, where there was no room for it.
+    beyond: Vec<u8>,
+    is_beyond: bool,
+    /// Whether the last event's route was cut.
+    is_cut: bool,
 }
 
 /// Servers that are looked for by comparing their names.
@@ -171,7 +190,46 @@ impl Routes {
             cache: LruCache::with_hasher(most, RandomState::default()),
             cache_key: Vec::new(),
             template: Vec::new(),
+            beyond: Vec::new(),
+            is_beyond: false,
+            is_cut: false,
         }
+    }
+
+    /// A table of these routes, in their order.
+    pub(super) fn restore(routes_max: usize, uses: Vec<RouteUse>) -> Routes {
+        let mut routes = Routes::new(routes_max);
+        let mut servers: Vec<(Box<str>, ServerId)> =
+            uses.iter().map(|used| (used.server.clone(), used.server_id)).collect();
+        servers.sort_by_key(|(_, id)| *id);
+        servers.dedup();
+        routes.first_servers = servers.iter().take(FIRST_SERVERS_MAX).cloned().collect();
+        routes.servers = servers.into_iter().collect();
+        for (id, used) in (0u32..).map(RouteId).zip(&uses) {
+            let route = used.route.as_bytes().into();
+            routes.by_name.insert(NameKey { server: used.server_id, route }, id);
+            routes.bounded += usize::from(&*used.route != OTHER);
+            routes.refused_only += usize::from(used.refused_only);
+        }
+        routes.routes = uses;
+        routes
+    }
+
+    /// How many routes there may be.
+    pub fn max(&self) -> usize {
+        self.routes_max
+    }
+
+    /// The name of the last event's route as it was worked out, and whether it was cut, where that
+    /// is not the name of the route that it was counted under, or it was cut.
+    pub(super) fn as_worked_out(&self, route: RouteId) -> Option<(&[u8], bool)> {
+        let name = if self.is_beyond { &self.beyond } else { self.name(route) };
+        (self.is_beyond || self.is_cut).then_some((name, self.is_cut))
+    }
+
+    /// The name of a route.
+    pub(super) fn name(&self, route: RouteId) -> &[u8] {
+        self.routes.get(route.index()).map_or(&[], |used| used.route.as_bytes())
     }
 
     /// Every route, in the order in which they were first seen.
@@ -231,6 +289,12 @@ impl Routes {
 
     fn find(&mut self, event: &Event<'_>, router: &Router, limits: &mut LimitHits) -> RouteId {
         let refused = event.verdict.is_denial();
+        (self.is_beyond, self.is_cut) = (false, false);
+        if let Target::Route { name, cut } = event.target {
+            self.is_cut = cut;
+            limits.hit_if(cut, Limit::RouteBytes);
+            return self.find_name(event.server, name, refused, limits);
+        }
         let (Target::Path(path) | Target::Named(path)) = event.target else {
             let name = if event.target == Target::Malformed { MALFORMED } else { NOT_LOGGED };
             return self.find_name(event.server, name.as_bytes(), refused, limits);
@@ -258,9 +322,12 @@ impl Routes {
         let undone = event.escape.undo(path);
         let (route, cut) = match event.target {
             Target::Named(_) => route::named(&undone),
-            Target::Path(_) | Target::Malformed | Target::NotLogged => router.route(&undone),
+            Target::Path(_) | Target::Malformed | Target::NotLogged | Target::Route { .. } => {
+                router.route(&undone)
+            }
         };
         limits.hit_if(cut, Limit::RouteBytes);
+        self.is_cut = cut;
         let id = self.find_name(event.server, route.as_bytes(), refused, limits);
         // A path under `other` may get a route of its own once it is let in.
         let is_other = self.routes.get(id.index()).is_some_and(|route| &*route.route == OTHER);
@@ -330,6 +397,9 @@ impl Routes {
             None => self.add((server, server_id), route, refused),
             Some(limit) => {
                 limits.hit(limit);
+                self.is_beyond = true;
+                self.beyond.clear();
+                self.beyond.extend_from_slice(route);
                 match self.by_name.get(&NameRef { server: server_id, route: OTHER.as_bytes() }) {
                     Some(id) => *id,
                     None => self.add((server, server_id), OTHER.as_bytes(), refused),

@@ -29,7 +29,8 @@ impl Place {
     /// No place: the end of the chain.
     pub const NONE: Place = Place(u32::MAX);
 
-    fn index(self) -> usize {
+    /// Its place in a list over all places.
+    pub(super) fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }

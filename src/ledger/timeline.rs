@@ -1,29 +1,39 @@
 //! Requests and failures over time, in buckets that widen when there are too many of them.
 
 use gatelog_parsers::time_stamp::UnixMillis;
+use minicbor::{Decode, Encode};
 
 /// Widths in seconds; each divides the next, so that widening moves whole buckets.
 const WIDTHS_SECONDS: [i64; 8] = [60, 300, 900, 3600, 21_600, 86_400, 604_800, 2_419_200];
 
 /// The requests of a stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Bucket {
     /// Where it starts, seconds since 1970; a multiple of the width.
+    #[n(0)]
     pub start_seconds: i64,
     /// All requests.
+    #[n(1)]
     pub requests: u64,
     /// Those that failed verification.
+    #[n(2)]
     pub failures: u64,
 }
 
 /// Buckets in the order of time. Its width is the smallest at which there are few enough of them,
 /// so it depends on the requests alone and not on their order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct Timeline {
+    #[n(0)]
     buckets_max: usize,
+    #[n(1)]
     width_seconds: i64,
+    #[n(2)]
     buckets: Vec<Bucket>,
     /// Where the last request fell; the next is likely to fall there too.
+    #[cbor(skip)]
     last: usize,
 }
 

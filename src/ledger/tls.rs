@@ -1,5 +1,7 @@
 //! Requests by server, TLS version and cipher.
 
+use minicbor::{Decode, Encode};
+
 use super::counts::Named;
 use super::limit_hits::{Limit, LimitHits};
 use super::routes::{RouteMap, ServerId};
@@ -8,12 +10,16 @@ use crate::limits::NAMES_PER_ROUTE_MAX;
 
 /// Requests by TLS version and cipher of each server, of which one may be empty: it is not logged.
 /// As many servers as the routes have, each bounded.
-#[derive(Debug, Default)]
-pub struct TlsCounts(Vec<ServerTls>);
+#[derive(Debug, Default, Encode, Decode)]
+#[cbor(transparent)]
+pub struct TlsCounts(#[n(0)] Vec<ServerTls>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Encode, Decode)]
+#[cbor(array)]
 struct ServerTls {
+    #[n(0)]
     server: Box<str>,
+    #[n(1)]
     protocols: Named<Named<u64>>,
 }
 

@@ -96,6 +96,16 @@ impl<K: Copy + Hash + Eq> Window<K> {
         sums
     }
 
+    /// The minutes kept and what was counted in each, the earliest first.
+    pub(super) fn minutes(&self) -> impl Iterator<Item = (i64, &HashMap<K, u64, RandomState>)> {
+        self.minutes.iter().map(|(minute, keys)| (*minute, keys))
+    }
+
+    /// The minute of the latest event; none before the first.
+    pub(super) fn latest_minute(&self) -> Option<i64> {
+        Some(self.latest).filter(|latest| *latest > i64::MIN)
+    }
+
     fn first(&self) -> i64 {
         self.latest.saturating_sub(WINDOW_MINUTES - 1)
     }

@@ -7,6 +7,8 @@ use std::ops::Deref;
 
 use gatelog_parsers::short::are_same;
 use hashbrown::Equivalent;
+use minicbor::encode::Write;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 /// Bytes kept in place: every IPv4 address, and as much as a pointer to the rest leaves room for.
 const IN_PLACE_BYTES_MAX: usize = 22;
@@ -41,6 +43,22 @@ impl From<&[u8]> for Word {
             }
             _ => Word(Kept::Elsewhere(text.into())),
         }
+    }
+}
+
+impl<C> Encode<C> for Word {
+    fn encode<W: Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(self)?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Word {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        Ok(Word::from(d.bytes()?))
     }
 }
 

@@ -377,6 +377,7 @@ fn append_route(out: &mut Vec<u8>, event: &Event<'_>, router: &Router) {
             undone = event.escape.undo(name);
             route::named(&undone).0
         }
+        Target::Route { name, .. } => String::from_utf8_lossy(name),
         Target::Malformed => MALFORMED.into(),
         Target::NotLogged => NOT_LOGGED.into(),
     };

@@ -1,0 +1,243 @@
+//! The whole ledger as bytes, and back.
+//!
+//! An image is a row of parts, each a row of items in CBOR (RFC 8949): a number that tells the kind,
+//! then the value. Structs are arrays whose fields have numbers, so that a later version can add
+//! fields at their ends and still read what an earlier one wrote. Parts are handed out as they are
+//! made, so that no more than one is in memory. Caches are not in it. Equal ledgers give equal bytes.
+
+use minicbor::{Decode, Decoder, Encode, Encoder};
+
+use super::certificates::{CertificateKey, CertificateUse, Departed};
+use super::counts::Seen;
+use super::distinct::Seed;
+use super::limit_hits::LimitHits;
+use super::routes::{RouteUse, Routes};
+use super::timeline::Timeline;
+use super::tls::TlsCounts;
+use super::word::Word;
+use super::{AddressUse, Ledger};
+use crate::limits::IMAGE_PART_BYTES;
+
+const HEAD: u8 = 0;
+const ROUTE: u8 = 1;
+const CERTIFICATE: u8 = 2;
+const DEPARTED: u8 = 3;
+const ADDRESS: u8 = 4;
+const MINUTE: u8 = 5;
+const END: u8 = 6;
+
+/// What there is one of.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Head {
+    #[n(0)]
+    seed: u64,
+    #[n(1)]
+    routes_max: u64,
+    #[n(2)]
+    seen: Seen,
+    #[n(3)]
+    has_connections: bool,
+    #[n(4)]
+    limits: LimitHits,
+    #[n(5)]
+    timeline: Timeline,
+    #[n(6)]
+    tls: TlsCounts,
+    #[n(7)]
+    latest_minute: Option<i64>,
+}
+
+/// Why bytes are not an image.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// An item is damaged or of a kind that this version does not know.
+    #[error("damaged: {0}")]
+    Item(#[from] minicbor::decode::Error),
+    /// The first item or the last is missing.
+    #[error("cut: its {0} is missing")]
+    Cut(&'static str),
+}
+
+/// Whoever takes the parts wants no more of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused;
+
+/// Collects items and hands out what makes a part.
+struct Parts<F> {
+    bytes: Vec<u8>,
+    take: F,
+}
+
+impl<F: FnMut(Vec<u8>) -> Result<(), Refused>> Parts<F> {
+    fn add(&mut self, kind: u8, value: &impl Encode<()>) -> Result<(), Refused> {
+        let mut encoder = Encoder::new(&mut self.bytes);
+        // A vector takes everything, and none of our types refuses.
+        let encoded = encoder.u8(kind).and_then(|encoder| encoder.encode(value));
+        encoded.map_err(|_| Refused)?;
+        if self.bytes.len() < IMAGE_PART_BYTES { Ok(()) } else { self.hand_out() }
+    }
+
+    fn hand_out(&mut self) -> Result<(), Refused> {
+        (self.take)(std::mem::take(&mut self.bytes))
+    }
+}
+
+impl Ledger {
+    /// Hands out the image, part by part, each a little longer than
+    /// [`IMAGE_PART_BYTES`](crate::limits::IMAGE_PART_BYTES) at most.
+    ///
+    /// # Errors
+    /// When `take` wants no more.
+    pub fn image(&self, take: impl FnMut(Vec<u8>) -> Result<(), Refused>) -> Result<(), Refused> {
+        let mut parts = Parts { bytes: Vec::new(), take };
+        parts.add(HEAD, &self.head())?;
+        for (_, route) in self.routes.iter() {
+            parts.add(ROUTE, route)?;
+        }
+        for certificate in self.certificates.iter_oldest_first() {
+            parts.add(CERTIFICATE, &certificate)?;
+        }
+        let mut departed: Vec<_> = self.certificates.departed().collect();
+        departed.sort_by_key(|(issuer, _)| *issuer);
+        for (issuer, departed) in departed {
+            parts.add(DEPARTED, &(<&minicbor::bytes::ByteSlice>::from(issuer), departed))?;
+        }
+        for address in self.addresses.iter_oldest_first() {
+            parts.add(ADDRESS, &address)?;
+        }
+        for (minute, keys) in self.refused.minutes() {
+            let mut keys: Vec<(CertificateKey, u64)> = keys.iter().map(|(k, n)| (*k, *n)).collect();
+            keys.sort_unstable();
+            parts.add(MINUTE, &(minute, keys))?;
+        }
+        parts.add(END, &())?;
+        parts.hand_out()
+    }
+
+    fn head(&self) -> HeadRef<'_> {
+        HeadRef {
+            seed: self.seed.value(),
+            routes_max: self.routes.max() as u64,
+            seen: self.seen,
+            has_connections: self.has_connections,
+            limits: &self.limits,
+            timeline: &self.timeline,
+            tls: &self.tls,
+            latest_minute: self.refused.latest_minute(),
+        }
+    }
+}
+
+/// [`Head`], borrowed: the same fields with the same numbers.
+#[derive(Encode)]
+#[cbor(array)]
+struct HeadRef<'a> {
+    #[n(0)]
+    seed: u64,
+    #[n(1)]
+    routes_max: u64,
+    #[n(2)]
+    seen: Seen,
+    #[n(3)]
+    has_connections: bool,
+    #[n(4)]
+    limits: &'a LimitHits,
+    #[n(5)]
+    timeline: &'a Timeline,
+    #[n(6)]
+    tls: &'a TlsCounts,
+    #[n(7)]
+    latest_minute: Option<i64>,
+}
+
+/// Makes a ledger of the parts of its image.
+#[derive(Debug, Default)]
+pub struct ImageReader {
+    ledger: Option<Ledger>,
+    routes: Vec<RouteUse>,
+    has_ended: bool,
+}
+
+impl ImageReader {
+    /// Takes the next part, in the order in which they were handed out.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn take(&mut self, part: &[u8]) -> Result<(), ImageError> {
+        let mut decoder = Decoder::new(part);
+        while decoder.position() < part.len() {
+            match decoder.u8()? {
+                HEAD => self.ledger = Some(from_head(decoder.decode()?)),
+                ROUTE => self.routes.push(decoder.decode()?),
+                END => {
+                    decoder.decode::<()>()?;
+                    self.has_ended = true;
+                }
+                kind => take_entry(self.ledger.as_mut(), kind, &mut decoder)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The ledger.
+    ///
+    /// # Errors
+    /// When parts are missing.
+    pub fn finish(self) -> Result<Ledger, ImageError> {
+        let mut ledger = self.ledger.ok_or(ImageError::Cut("beginning"))?;
+        if !self.has_ended {
+            return Err(ImageError::Cut("end"));
+        }
+        ledger.routes = Routes::restore(ledger.routes.max(), self.routes);
+        Ok(ledger)
+    }
+}
+
+fn from_head(head: Head) -> Ledger {
+    let routes_max = usize::try_from(head.routes_max).unwrap_or(usize::MAX);
+    let mut ledger = Ledger::new(Seed::new(head.seed), routes_max);
+    ledger.seen = head.seen;
+    ledger.has_connections = head.has_connections;
+    ledger.limits = head.limits;
+    ledger.timeline = head.timeline;
+    ledger.tls = head.tls;
+    if let Some(minute) = head.latest_minute {
+        ledger.refused.advance(minute.saturating_mul(60_000));
+    }
+    ledger
+}
+
+fn take_entry(
+    ledger: Option<&mut Ledger>,
+    kind: u8,
+    decoder: &mut Decoder<'_>,
+) -> Result<(), ImageError> {
+    let ledger = ledger.ok_or(ImageError::Cut("beginning"))?;
+    match kind {
+        CERTIFICATE => {
+            let (key, entry): (CertificateKey, CertificateUse) = decoder.decode()?;
+            ledger.certificates.restore(key, entry);
+        }
+        DEPARTED => {
+            let (issuer, departed): (&minicbor::bytes::ByteSlice, Departed) = decoder.decode()?;
+            ledger.certificates.restore_departed(issuer, departed);
+        }
+        ADDRESS => {
+            let (addr, entry): (Word, AddressUse) = decoder.decode()?;
+            let owned = addr.owned_bytes() + entry.certificates.owned_bytes();
+            if ledger.addresses.place(&addr).is_none() {
+                ledger.addresses.add(addr, entry, owned);
+            }
+        }
+        MINUTE => {
+            let (minute, keys): (i64, Vec<(CertificateKey, u64)>) = decoder.decode()?;
+            for (key, count) in keys {
+                ledger.refused.add(key, minute.saturating_mul(60_000), count);
+            }
+        }
+        _ => return Err(minicbor::decode::Error::message("unknown kind of item").into()),
+    }
+    Ok(())
+}
