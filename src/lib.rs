@@ -18,3 +18,4 @@ pub mod reader;
 pub mod setup;
 pub mod show;
 pub mod source;
+pub mod store;

@@ -299,6 +299,22 @@ pub const CERTIFICATE_MEMO_KEY_BYTES_MAX: usize = 1024;
 /// Entries of each list of a report; the rest is counted.
 pub const LIST_ENTRIES_MAX: usize = 1000;
 
+// ---- the state ----
+
+/// Memory that SQLite takes for pages of the state, in KiB; what is written beyond it goes to disk
+/// before the transaction ends.
+pub const STORE_CACHE_KIB: u32 = 2048;
+
+/// Size to which the write-ahead log is cut when it was larger, in bytes. It grows for as long as one
+/// transaction, an image of the whole ledger, needs.
+pub const STORE_WAL_BYTES: u64 = 16 << 20;
+
+/// Sources whose places are kept, those of the configuration included. The one that was saved longest
+/// ago leaves first.
+pub const SAVED_SOURCES_MAX: usize = 256;
+
+const _: () = assert!(SAVED_SOURCES_MAX > SOURCES_MAX);
+
 // ---- the agent ----
 
 /// Requests to the thread that follows the logs: snapshots, wake-ups, reloads. It is there to be

@@ -1,0 +1,363 @@
+//! What outlives a restart: one SQLite file in the state directory, and the only room that knows SQL.
+//!
+//! Owns the file, its lock, its schema, and what happens when it is damaged. It holds the ledger's last
+//! image, the journal of what was recorded after that, and of each source its places and counts; all
+//! of it moves in one transaction. What the bytes mean is left to those who made them, except that
+//! [`Store::open`] makes a ledger of them, so that no more than one part is in memory.
+//!
+//! SQLite runs with a write-ahead log and `synchronous=FULL`: a transaction that was committed
+//! survives a loss of power, one that was not leaves no trace
+//! (<https://www.sqlite.org/pragma.html#pragma_synchronous>). Another process may read the file
+//! meanwhile, for a backup.
+
+mod damage;
+mod lock;
+mod schema;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+
+use crate::clock::UnixMilliseconds;
+use crate::ledger::Ledger;
+use crate::ledger::image::{ImageError, ImageReader};
+use crate::ledger::replay::Replay;
+use crate::limits::{SAVED_SOURCES_MAX, STORE_CACHE_KIB, STORE_WAL_BYTES};
+use crate::source::identity::hash;
+use lock::Lock;
+
+/// The file in the state directory; SQLite puts `-wal` and `-shm` beside it.
+pub const FILE_NAME: &str = "state.db";
+
+/// Why the state cannot be used, or was not saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another agent has it.
+    #[error("{}: another gatelog holds this state directory (process {process})", .directory.display())]
+    Held {
+        /// The state directory.
+        directory: PathBuf,
+        /// What the other one wrote into its lock.
+        process: String,
+    },
+    /// A later version has written it.
+    #[error(
+        "{}: written by a newer gatelog (schema {found}, this one knows up to {known}): run that one, or \
+         give another --state-dir", .path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// It is no database, or not ours, or bytes in it are not what was written.
+    #[error("{}: damaged: {reason}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file that was opened is not there any more.
+    #[error("{}: was removed or replaced while it was in use", .0.display())]
+    Gone(PathBuf),
+    /// The file system refuses.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// What could not be used.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite refuses.
+    #[error("{}: {source}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// The open state.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    /// Device and inode of the file that is open.
+    file: (u64, u64),
+    /// Parts of the image that is being written.
+    parts: i64,
+    _lock: Lock,
+}
+
+/// What was saved when the state was opened.
+#[derive(Debug, Default)]
+pub struct Saved {
+    /// None in a new state.
+    pub ledger: Option<Ledger>,
+    /// Of each source, by its name: what [`Changes::sources`] gave.
+    pub sources: Vec<(String, Vec<u8>)>,
+    /// Events of the journal, which were recorded once more.
+    pub replayed_events: u64,
+    /// Pieces of the journal.
+    pub pieces: u64,
+    /// Where a damaged file was set aside, and what was wrong with it.
+    pub set_aside: Option<(PathBuf, String)>,
+}
+
+/// What one transaction saves.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The next piece of the journal; may be empty.
+    pub journal: Vec<u8>,
+    /// Of each source that has changed, its name and what is to be found again.
+    pub sources: Vec<(String, Vec<u8>)>,
+}
+
+impl Store {
+    /// Opens the state in a directory, which is made if need be, and reads what was saved. A damaged
+    /// file is set aside under another name, never deleted, and a new one begun.
+    ///
+    /// # Errors
+    /// [`StoreError`], not that it is damaged.
+    pub fn open(directory: &Path, now: UnixMilliseconds) -> Result<(Store, Saved), StoreError> {
+        let mut builder = std::fs::DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(directory);
+        made.map_err(|source| StoreError::Io { path: directory.to_owned(), source })?;
+        let lock = Lock::take(directory)?;
+        match Store::open_locked(directory, lock) {
+            Err((StoreError::Damaged { path, reason }, lock)) => {
+                let aside = damage::set_aside(&path, now)?;
+                let (store, saved) =
+                    Store::open_locked(directory, lock).map_err(|(error, _)| error)?;
+                Ok((store, Saved { set_aside: Some((aside, reason)), ..saved }))
+            }
+            other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    fn open_locked(directory: &Path, lock: Lock) -> Result<(Store, Saved), (StoreError, Lock)> {
+        let path = directory.join(FILE_NAME);
+        let opened = open_file(&path).and_then(|(connection, file)| {
+            let saved = load(&connection, &path)?;
+            Ok((connection, file, saved))
+        });
+        match opened {
+            Ok((connection, file, saved)) => {
+                Ok((Store { connection, path, file, parts: 0, _lock: lock }, saved))
+            }
+            Err(error) => Err((error, lock)),
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Saves changes, all or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was saved.
+    pub fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
+        self.check_file()?;
+        let result = (|| {
+            let transaction = self.connection.transaction()?;
+            if !changes.journal.is_empty() {
+                let mut insert = transaction
+                    .prepare_cached("INSERT INTO journal (piece, hash) VALUES (?1, ?2)")?;
+                insert.execute(params![changes.journal, stored_hash(&changes.journal)])?;
+            }
+            put_sources(&transaction, &changes.sources)?;
+            transaction.commit()
+        })();
+        result.map_err(|source| sqlite_error(&self.path, source))
+    }
+
+    /// Takes the next part of a ledger's image. It counts for nothing until [`Store::finish_image`];
+    /// after an error the image is given up.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_image_part(&mut self, part: &[u8]) -> Result<(), StoreError> {
+        let result = (|| {
+            if self.parts == 0 {
+                self.check_file()?;
+                self.connection
+                    .execute_batch("BEGIN IMMEDIATE; DELETE FROM image; DELETE FROM journal;")
+                    .map_err(|source| sqlite_error(&self.path, source))?;
+            }
+            self.parts += 1;
+            let insert = self
+                .connection
+                .prepare_cached("INSERT INTO image (part, bytes, hash) VALUES (?1, ?2, ?3)");
+            insert
+                .and_then(|mut insert| {
+                    insert.execute(params![self.parts, part, stored_hash(part)])
+                })
+                .map_err(|source| sqlite_error(&self.path, source))
+        })();
+        if result.is_err() {
+            self.give_up_image();
+        }
+        result.map(|_| ())
+    }
+
+    /// The image is whole: it takes the place of the one before and of the journal, together with
+    /// what the sources have changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then all is as it was before the image.
+    pub fn finish_image(&mut self, sources: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        let result = put_sources(&self.connection, sources)
+            .and_then(|()| self.connection.execute_batch("COMMIT"));
+        self.parts = 0;
+        if result.is_err() {
+            self.give_up_image();
+        }
+        result.map_err(|source| sqlite_error(&self.path, source))
+    }
+
+    /// Forgets the parts of an image that was not finished.
+    pub fn give_up_image(&mut self) {
+        self.parts = 0;
+        if !self.connection.is_autocommit() {
+            // SQLite may have rolled back by itself.
+            let _rolled_back = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// Whether the name still leads to the open file: SQLite would go on writing to one that was
+    /// removed.
+    fn check_file(&self) -> Result<(), StoreError> {
+        let file = std::fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino()));
+        match file {
+            Ok(file) if file == self.file => Ok(()),
+            _ => Err(StoreError::Gone(self.path.clone())),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<(Connection, (u64, u64)), StoreError> {
+    let io_error = |source| StoreError::Io { path: path.to_owned(), source };
+    // Made here, so that nobody else can read it; SQLite gives the files beside it the same rights.
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let metadata = file.and_then(|file| file.metadata()).map_err(io_error)?;
+    if !metadata.is_file() {
+        return Err(io_error(io::Error::other("is not a regular file")));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.execute_batch(&format!(
+            "PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF; \
+             PRAGMA cache_size = -{STORE_CACHE_KIB}; PRAGMA auto_vacuum = INCREMENTAL; \
+             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA journal_size_limit = {STORE_WAL_BYTES};"
+        ))?;
+        Ok(connection)
+    };
+    let mut connection = open().map_err(|source| sqlite_error(path, source))?;
+    schema::bring_up_to_date(&mut connection, path)?;
+    Ok((connection, (metadata.dev(), metadata.ino())))
+}
+
+/// Reads what was saved.
+fn load(connection: &Connection, path: &Path) -> Result<Saved, StoreError> {
+    let mut saved = Saved::default();
+    let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
+    let image_error = |error: ImageError| damaged(format!("image of the counts: {error}"));
+    let mut reader = ImageReader::default();
+    let mut has_image = false;
+    for_each_row(connection, path, "SELECT bytes, hash FROM image ORDER BY part", |part| {
+        has_image = true;
+        reader.take(part).map_err(image_error)
+    })?;
+    if has_image {
+        let mut ledger = reader.finish().map_err(image_error)?;
+        let mut replay = Replay::default();
+        for_each_row(connection, path, "SELECT piece, hash FROM journal ORDER BY number", |piece| {
+            saved.pieces += 1;
+            let taken = replay.take(piece, &mut ledger);
+            taken.map_err(|error| damaged(format!("journal of the counts: {error}")))
+        })?;
+        saved.replayed_events = replay.events();
+        saved.ledger = Some(ledger);
+    }
+    saved.sources = sources(connection).map_err(|source| sqlite_error(path, source))?;
+    Ok(saved)
+}
+
+/// Calls `take` with each row's bytes, which must be those that were written.
+fn for_each_row(
+    connection: &Connection,
+    path: &Path,
+    select: &str,
+    mut take: impl FnMut(&[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let failed = |source| sqlite_error(path, source);
+    let mut statement = connection.prepare(select).map_err(failed)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let bytes = row.get_ref(0).map_err(failed)?.as_blob().unwrap_or_default();
+        let expected: i64 = row.get(1).map_err(failed)?;
+        if stored_hash(bytes) != expected {
+            let reason = "a row is not what was written".to_owned();
+            return Err(StoreError::Damaged { path: path.to_owned(), reason });
+        }
+        take(bytes)?;
+    }
+    Ok(())
+}
+
+fn sources(connection: &Connection) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+    let mut statement = connection.prepare("SELECT name, state FROM source ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Saves what the sources have changed. Of those that are configured no more, the ones that were
+/// saved last are kept, so that one which comes back goes on where it was.
+fn put_sources(connection: &Connection, sources: &[(String, Vec<u8>)]) -> rusqlite::Result<()> {
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO source (name, state, saved) \
+         VALUES (?1, ?2, (SELECT coalesce(max(saved), 0) + 1 FROM source)) \
+         ON CONFLICT (name) DO UPDATE SET state = excluded.state, saved = excluded.saved",
+    )?;
+    for (name, state) in sources {
+        insert.execute(params![name, state])?;
+    }
+    let mut prune = connection.prepare_cached(
+        "DELETE FROM source WHERE name IN \
+         (SELECT name FROM source ORDER BY saved DESC LIMIT -1 OFFSET ?1)",
+    )?;
+    prune.execute([i64::try_from(SAVED_SOURCES_MAX).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+/// SQLite has signed numbers only.
+fn stored_hash(bytes: &[u8]) -> i64 {
+    hash(bytes).cast_signed()
+}
+
+fn sqlite_error(path: &Path, source: rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Damaged { path, reason: source.to_string() }
+        }
+        _ => StoreError::Sqlite { path, source },
+    }
+}

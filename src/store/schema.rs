@@ -1,0 +1,58 @@
+//! The tables, and the way from the schema of an earlier version to ours.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{StoreError, sqlite_error};
+
+/// Marks the file as ours: `GATE` in ASCII, see <https://www.sqlite.org/fileformat.html>.
+const APPLICATION_ID: i64 = 0x4741_5445;
+
+/// What makes the schema of each version from the one before, the first from an empty file.
+const STEPS: [&str; 1] = ["
+    -- The ledger when its image was last taken, part by part.
+    CREATE TABLE image (part INTEGER PRIMARY KEY, bytes BLOB NOT NULL, hash INTEGER NOT NULL) STRICT;
+    -- What was recorded after that, in order.
+    CREATE TABLE journal (number INTEGER PRIMARY KEY, piece BLOB NOT NULL, hash INTEGER NOT NULL) STRICT;
+    -- Where each source has read to and what it has counted; the one saved last has the highest number.
+    CREATE TABLE source (name TEXT PRIMARY KEY, state BLOB NOT NULL, saved INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+/// Makes or migrates the tables, in one transaction.
+///
+/// # Errors
+/// A schema of a later version; a file of another program counts as damaged.
+pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| sqlite_error(path, source);
+    let number = |connection: &Connection, pragma: &str| {
+        connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
+    };
+    let version = number(connection, "user_version")?;
+    let application = number(connection, "application_id")?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(failed)?;
+    if application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0) {
+        let reason = "a database of another program".to_owned();
+        return Err(StoreError::Damaged { path: path.to_owned(), reason });
+    }
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version, known });
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    if done == STEPS.len() {
+        return Ok(());
+    }
+    let migrate = |connection: &mut Connection| {
+        let transaction = connection.transaction()?;
+        for step in STEPS.iter().skip(done) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", known)?;
+        transaction.commit()
+    };
+    migrate(connection).map_err(failed)
+}
