@@ -315,6 +315,50 @@ pub const SAVED_SOURCES_MAX: usize = 256;
 
 const _: () = assert!(SAVED_SOURCES_MAX > SOURCES_MAX);
 
+/// What waits for the thread that saves: parts of an image of the ledger, mostly. The reading thread
+/// waits for room, see `IMAGE_WAIT_MAX`.
+pub const KEEPER_WORK_MAX: usize = 4;
+
+/// Time between two transactions while there is something to save; on a slow disk the next one waits
+/// for the one before.
+pub const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Bytes of the journal at which a transaction does not wait for its time.
+pub const JOURNAL_PIECE_BYTES: usize = 256 * 1024;
+
+/// Bytes of the journal in memory at which the reading thread waits for the disk.
+pub const JOURNAL_UNSAVED_BYTES_MAX: usize = 1 << 20;
+
+/// How long a transaction may take before the agent says that its state is not saved, and goes on
+/// without.
+pub const SAVE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long the reading thread waits, all in all, for room to hand over an image of the ledger. What
+/// does not fit is tried again later.
+pub const IMAGE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Events after which an image is made, so that few have to be recorded again at the next start.
+pub const JOURNAL_EVENTS_MAX: u64 = 200_000;
+
+/// Pieces of the journal after which an image is made.
+pub const JOURNAL_PIECES_MAX: u64 = 2_000;
+
+/// Bytes of the journal after which an image is made, unless the image itself is larger than half of
+/// that.
+pub const JOURNAL_BYTES_MAX: u64 = 8 << 20;
+
+/// First wait until saving is tried again after it failed; it doubles.
+pub const SAVE_RETRY_MIN: Duration = Duration::from_millis(500);
+
+/// Longest wait until saving is tried again.
+pub const SAVE_RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// Shortest time between two messages that the state is not saved.
+pub const SAVE_TOLD_INTERVAL: Duration = Duration::from_secs(60);
+
+const _: () = assert!(JOURNAL_PIECE_BYTES < JOURNAL_UNSAVED_BYTES_MAX);
+const _: () = assert!(SAVE_WAIT_MAX.as_millis() < HTTP_PAGE_TIMEOUT.as_millis());
+
 // ---- the agent ----
 
 /// Requests to the thread that follows the logs: snapshots, wake-ups, reloads. It is there to be

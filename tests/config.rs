@@ -58,7 +58,7 @@ fn an_empty_file_is_the_default() {
 fn every_key_has_its_effect() {
     let config = valid(
         r#"
-        state_dir = "none"
+        state_dir = "${LOGS}/state"
         lateness = "250ms"
         http.listen = "[::1]:0"
         http.open = ["health", "metrics", "health"]
@@ -189,12 +189,7 @@ fn keys_of_later_versions_are_refused_as_such() {
             "5:8: `wrap` in source `a`: `cri` is not supported by this version: expected \"none\"",
         ],
     );
-    check(
-        "state_dir = '/var/lib/gatelog'",
-        &[
-            "1:13: `state_dir` with a path is not supported by this version: expected \"none\": everything is kept in memory",
-        ],
-    );
+    check("state_dir = ''", &["1:13: `state_dir` is empty: expected a path"]);
     check(
         "[[reciever]]",
         &["1:3: unknown key `reciever`: did you mean `receiver`? this version does not support it"],

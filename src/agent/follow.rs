@@ -16,17 +16,20 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::change_log;
+use super::keeper::Answer;
 use super::pace::Pace;
+use super::saver::{Saver, SourceStates, Turn};
 use super::source::Source;
+use super::state::Begun;
 use crate::clock::{Clock, Monotonic};
 use crate::event::route::Router;
 use crate::http::Readiness;
 use crate::ledger::Ledger;
-use crate::ledger::distinct::Seed;
 use crate::limits::{
-    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, SCRAPE_READ_MAX, STOP_DRAIN_GRACE,
+    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, SAVED_SOURCES_MAX, SCRAPE_READ_MAX,
+    STOP_DRAIN_GRACE,
 };
-use crate::setup::source::{Setup, SetupError};
+use crate::setup::source::{Setup, SetupError, SourceSetup};
 use crate::show::metrics::Snapshot;
 use crate::source::file::Progress;
 use crate::source::watch::Watched;
@@ -43,6 +46,8 @@ const _: () = assert!(ROUND_BYTES_MIN < (CHUNK_BYTES - LINE_BYTES_MAX) as u64);
 enum Request {
     /// Files may have changed.
     Wake,
+    /// What was handed over was saved, or not.
+    Saved,
     /// The counts as they are now.
     Snapshot(oneshot::Sender<Snapshot>),
     /// A sign of life; the first comes after the first look.
@@ -59,6 +64,8 @@ pub(super) struct Requests {
     sender: SyncSender<Request>,
     /// A wake-up is on its way already.
     woken: Arc<AtomicBool>,
+    /// Somebody waits until something is saved.
+    waiting: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Requests {
@@ -71,12 +78,14 @@ impl std::fmt::Debug for Requests {
 pub(super) struct Inbox {
     receiver: Receiver<Request>,
     woken: Arc<AtomicBool>,
+    waiting: Arc<AtomicBool>,
 }
 
 pub(super) fn requests() -> (Requests, Inbox) {
     let (sender, receiver) = sync_channel(FOLLOW_REQUESTS_MAX);
-    let woken = Arc::new(AtomicBool::new(false));
-    (Requests { sender, woken: Arc::clone(&woken) }, Inbox { receiver, woken })
+    let [woken, waiting] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let inbox = Inbox { receiver, woken: Arc::clone(&woken), waiting: Arc::clone(&waiting) };
+    (Requests { sender, woken, waiting }, inbox)
 }
 
 impl Requests {
@@ -86,6 +95,14 @@ impl Requests {
         if is_first && self.sender.try_send(Request::Wake).is_err() {
             // There is no room: the thread is about to wake anyhow, and the next event asks again.
             self.woken.store(false, Ordering::Release);
+        }
+    }
+
+    /// What was handed over to be saved is done, and somebody may wait for what comes next.
+    pub(super) fn saved(&self) {
+        if self.waiting.load(Ordering::Acquire) {
+            // Without room the thread is about to wake anyhow.
+            drop(self.sender.try_send(Request::Saved));
         }
     }
 
@@ -122,6 +139,13 @@ pub(super) struct Follow {
     sources: Vec<Source>,
     router: Router,
     ledger: Ledger,
+    saver: Option<Saver>,
+    /// Why nothing can be saved although somebody wants it to be.
+    no_saver: Option<String>,
+    /// Saved states of sources that are not followed; at most [`SAVED_SOURCES_MAX`].
+    other_sources: SourceStates,
+    /// Whoever waits for a snapshot; at most [`FOLLOW_REQUESTS_MAX`].
+    asked: Vec<oneshot::Sender<Snapshot>>,
     lateness: Duration,
     clock: Clock,
     readiness: watch::Sender<Readiness>,
@@ -156,18 +180,25 @@ impl Follow {
     /// None after [`Setup::load`].
     pub(super) fn new(
         setup: Setup,
+        state: Begun,
         inbox: Inbox,
         clock: Clock,
         readiness: watch::Sender<Readiness>,
         watched: Watched,
     ) -> Result<Follow, SetupError> {
-        let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), 0);
         let Setup { config, router, sources, notes: _ } = setup;
+        let Begun { ledger, sources: mut other_sources, saver, failure } = state;
+        let begin = |setup| begin_source(setup, &mut other_sources);
+        let sources = sources.into_iter().map(begin).collect::<Result<_, _>>()?;
         Ok(Follow {
             inbox,
-            sources: sources.into_iter().map(Source::new).collect::<Result<_, _>>()?,
+            sources,
             router,
-            ledger: Ledger::new(Seed::new(seed), config.routes.limit),
+            ledger,
+            saver,
+            no_saver: failure,
+            other_sources,
+            asked: Vec::new(),
             lateness: config.lateness,
             pace: Pace::new(clock.monotonic()),
             read_bytes: 0,
@@ -185,7 +216,7 @@ impl Follow {
         self.look();
         let mut unread = true;
         loop {
-            let request = if unread { self.inbox.take() } else { self.inbox.wait(self.rest()) };
+            let request = if unread { self.inbox.take() } else { self.wait() };
             match request {
                 Ok(Some(Request::Wake)) => {
                     self.inbox.woken.store(false, Ordering::Release);
@@ -209,8 +240,10 @@ impl Follow {
             if unread {
                 unread = self.read_on();
             }
+            self.save();
         }
         self.drain();
+        self.end();
     }
 
     /// Reads a round; returns whether to read on at once.
@@ -246,11 +279,18 @@ impl Follow {
         self.pace.rest(self.clock.monotonic())
     }
 
+    /// Waits for a request, or until there may be something to do without one.
+    fn wait(&mut self) -> Result<Option<Request>, Gone> {
+        let saver = self.saver.as_ref().map(|saver| saver.rest(&mut self.ledger));
+        let rest = self.rest().min(saver.unwrap_or(Duration::MAX));
+        self.inbox.wait(rest)
+    }
+
     fn answer(&mut self, request: Request) -> Next {
         // Whoever asked may have gone.
         match request {
-            Request::Wake => {}
-            Request::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            Request::Wake | Request::Saved => {}
+            Request::Snapshot(reply) => self.asked.push(reply),
             Request::Ping(reply) => drop(reply.send(())),
             Request::Reload(setup) => self.reload(*setup),
             Request::Stop => return Next::Stop,
@@ -292,7 +332,8 @@ impl Follow {
     }
 
     fn tell_readiness(&self) {
-        let reasons: Vec<String> = self.sources.iter().flat_map(Source::reasons).collect();
+        let mut reasons: Vec<String> = self.sources.iter().flat_map(Source::reasons).collect();
+        reasons.extend(self.save_failure().map(|reason| format!("state: {reason}")));
         let readiness = Readiness { ready: reasons.is_empty(), reasons };
         self.readiness.send_if_modified(|told| {
             let changed = *told != readiness;
@@ -323,6 +364,7 @@ impl Follow {
         let wall = self.clock.now().0.saturating_sub(lateness);
         let now = self.ledger.seen.last.map_or(wall, |last| last.max(wall));
         let mut snapshot = Snapshot::new(&self.ledger, sources, now);
+        snapshot.state_healthy = self.save_failure().is_none();
         snapshot.add_limits([
             ("watched_directories", self.unwatched),
             ("changes_told", self.unseen_changes),
@@ -345,7 +387,7 @@ impl Follow {
                     source.reload(new);
                     Ok(source)
                 }
-                None => Source::new(new),
+                None => begin_source(new, &mut self.other_sources),
             };
             match source {
                 Ok(source) => self.sources.push(source),
@@ -354,12 +396,72 @@ impl Follow {
         }
         for gone in known {
             tracing::info!(source = gone.name(), "no longer followed");
+            let name = gone.name().to_owned();
+            self.other_sources.retain(|(known, _)| *known != name);
+            self.other_sources.push((name, gone.state()));
         }
+        let over = self.other_sources.len().saturating_sub(SAVED_SOURCES_MAX);
+        self.other_sources.drain(..over);
         self.lateness = config.lateness;
         self.router = router;
         self.ledger.set_routes_max(config.routes.limit);
         self.ledger.routes.forget_paths();
         self.look();
+    }
+
+    /// Why the state is not saved, if it should be.
+    fn save_failure(&self) -> Option<&str> {
+        self.no_saver.as_deref().or(self.saver.as_ref().and_then(Saver::failure))
+    }
+
+    /// Saves what is due, and answers whoever asks: with what is saved, while saving works.
+    fn save(&mut self) {
+        let is_asked = !self.asked.is_empty();
+        let turn = match &mut self.saver {
+            Some(saver) => saver.turn(&mut self.ledger, is_asked),
+            None => Turn::Answer,
+        };
+        self.inbox.waiting.store(is_asked && turn == Turn::Wait, Ordering::Release);
+        match turn {
+            Turn::Wait => {}
+            Turn::Answer => self.answers().into_iter().for_each(Answer::send),
+            Turn::Retry => {
+                self.answers().into_iter().for_each(Answer::send);
+                let states = self.states();
+                if let Some(saver) = &mut self.saver {
+                    saver.retry(&mut self.ledger, states);
+                }
+            }
+            Turn::Save => {
+                let (states, answers) = (self.states(), self.answers());
+                if let Some(saver) = &mut self.saver {
+                    let changed = saver.changed(states);
+                    saver.save(&mut self.ledger, changed, answers);
+                }
+            }
+        }
+    }
+
+    fn answers(&mut self) -> Vec<Answer> {
+        let asked = std::mem::take(&mut self.asked);
+        asked.into_iter().map(|to| Answer { to, snapshot: self.snapshot() }).collect()
+    }
+
+    /// The states of all sources, with those that are followed no more.
+    fn states(&self) -> SourceStates {
+        let followed = self.sources.iter();
+        let followed = followed.map(|source| (source.name().to_owned(), source.state()));
+        followed.chain(self.other_sources.iter().cloned()).collect()
+    }
+
+    /// Saves what is left.
+    fn end(mut self) {
+        let states = self.states();
+        if let Some(saver) = self.saver.take()
+            && !saver.close(&mut self.ledger, states)
+        {
+            tracing::error!("the last counts and places were not saved");
+        }
     }
 
     /// Reads what the files hold already, for a bounded time.
@@ -379,6 +481,13 @@ impl Follow {
             );
         }
     }
+}
+
+/// A source that goes on where it was, if it was followed before.
+fn begin_source(setup: SourceSetup, saved: &mut SourceStates) -> Result<Source, SetupError> {
+    let place = saved.iter().position(|(name, _)| *name == setup.name);
+    let state = place.map(|place| saved.swap_remove(place).1);
+    Source::new(setup, state.as_deref())
 }
 
 /// Nobody can ask any more.

@@ -4,16 +4,20 @@
 //! that serves HTTP, waits for signals and drains the file system's events. They share nothing but a
 //! bounded channel of requests to the reading thread, and what it says of its readiness.
 //!
-//! Nothing is stored in this version: all counts start at zero.
+//! A third thread saves what was counted (`keeper`), so that counting never waits for a disk. What was
+//! saved is read before anything else starts.
 
 pub mod log;
 pub mod source;
 
 mod change_log;
 mod follow;
+mod keeper;
 mod listeners;
 mod pace;
 mod pages;
+mod saver;
+mod state;
 
 use std::io;
 use std::sync::Arc;
@@ -32,9 +36,11 @@ use crate::limits::STOP_GRACE;
 use crate::setup::source::{Options, Setup, SetupError};
 use crate::show::metrics::Metrics;
 use crate::source::watch::watch as watch_files;
+use crate::store::StoreError;
 use follow::{Follow, Requests};
 use listeners::Listeners;
 use pages::AgentPages;
+use state::State;
 
 /// Why the agent did not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +58,9 @@ pub enum AgentError {
     /// The metrics contradict themselves.
     #[error("cannot start: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The state is another agent's, or a newer one's.
+    #[error(transparent)]
+    State(#[from] StoreError),
     /// The thread that reads has ended.
     #[error("the thread that follows the logs has ended; its last words stand above")]
     FollowEnded,
@@ -63,11 +72,18 @@ pub enum AgentError {
 /// When it cannot start, and when the reading thread ends by itself.
 pub fn run(options: &Options) -> Result<(), AgentError> {
     let setup = Setup::load(options)?;
+    let clock = Clock::system();
+    let state = State::open(&setup.config, &clock)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(agent(options, setup, Clock::system()))
+    runtime.block_on(agent(options, setup, state, clock))
 }
 
-async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), AgentError> {
+async fn agent(
+    options: &Options,
+    setup: Setup,
+    state: State,
+    clock: Clock,
+) -> Result<(), AgentError> {
     let listeners = Listeners::bind(&setup.config).await?;
     let mut signals = Signals::new()?;
     say_start(&setup);
@@ -81,7 +97,8 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
-    let follow = Follow::new(setup, inbox, clock, readiness_told, watched)?;
+    let state = state.begin(setup.config.routes.limit, &clock, &requests)?;
+    let follow = Follow::new(setup, state, inbox, clock, readiness_told, watched)?;
     let mut followed = spawn(follow)?;
 
     let hits = Arc::new(LimitHits::default());
@@ -157,7 +174,7 @@ async fn finish(mut serving: JoinSet<()>, followed: oneshot::Receiver<()>, readi
 
 fn say_start(setup: &Setup) {
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!("gatelog {version}; counts start at zero: this version keeps no state");
+    tracing::info!("gatelog {version}");
     setup.notes.iter().for_each(|note| tracing::warn!("nginx.conf: {note}"));
     for source in setup.sources.iter() {
         let name = source.name.as_str();
@@ -176,13 +193,15 @@ async fn reload(options: &Options, config: &mut Config, requests: &Requests, pag
     let taken = match loaded {
         Ok(Ok(setup)) => {
             let new = setup.config.clone();
-            if new.http != config.http || new.metrics_listen != config.metrics_listen {
-                tracing::warn!("[http] and [metrics] are taken at the next start only");
+            let is_bound = new.http == config.http && new.metrics_listen == config.metrics_listen;
+            if !is_bound || new.state_dir != config.state_dir {
+                tracing::warn!("[http], [metrics] and state_dir are taken at the next start only");
             }
             setup.notes.iter().for_each(|note| tracing::warn!("nginx.conf: {note}"));
             let taken = requests.reload(setup) && requests.ping().await;
             if taken {
                 *config = Config {
+                    state_dir: config.state_dir.clone(),
                     http: config.http.clone(),
                     metrics_listen: config.metrics_listen,
                     ..new

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatelog_parsers::time_stamp::UnixMillis;
+use minicbor::{Decode, Encode};
 
 use crate::clock::Monotonic;
 use crate::escape::escape_text;
@@ -49,6 +50,31 @@ pub struct Source {
     /// Servers of which it has been said that their gate is unknown, at most
     /// [`UNKNOWN_GATES_MAX`](crate::limits::UNKNOWN_GATES_MAX).
     gates_told: BTreeSet<String>,
+}
+
+/// What is saved of a source: its counts, and where it has read to. They belong together.
+#[derive(Debug, Encode, Decode)]
+#[cbor(array)]
+struct SourceState {
+    #[n(0)]
+    parsed: u64,
+    #[n(1)]
+    unparsed: u64,
+    #[n(2)]
+    last_time: Option<UnixMillis>,
+    #[n(3)]
+    follower: FollowerState,
+}
+
+impl SourceState {
+    fn from_bytes(bytes: &[u8]) -> Result<SourceState, minicbor::decode::Error> {
+        minicbor::decode(bytes)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        // A vector takes everything.
+        minicbor::to_vec(self).unwrap_or_default()
+    }
 }
 
 /// What can be wrong with the format of a source.
@@ -95,19 +121,32 @@ struct Known {
 }
 
 impl Source {
-    /// A source of which nothing is read yet.
+    /// A source that goes on as its saved state says, or of which nothing is read yet.
     ///
     /// # Errors
     /// A path that is no glob; none after [`Setup::load`](crate::setup::source::Setup::load).
-    pub fn new(setup: SourceSetup) -> Result<Source, SetupError> {
-        let follower = Follower::new(setup.patterns()?, setup.start);
+    pub fn new(setup: SourceSetup, saved: Option<&[u8]>) -> Result<Source, SetupError> {
+        let saved = saved.map(SourceState::from_bytes).transpose();
+        let saved = saved.unwrap_or_else(|error| {
+            let source = setup.name.as_str();
+            tracing::error!(source, %error, "its saved places cannot be read: it begins anew");
+            None
+        });
+        let (follower, counts, last_time) = match saved {
+            Some(state) => (
+                Follower::resume(setup.patterns()?, setup.start, state.follower),
+                LineCounts { parsed: state.parsed, unparsed: state.unparsed },
+                state.last_time,
+            ),
+            None => (Follower::new(setup.patterns()?, setup.start), LineCounts::default(), None),
+        };
         let mut source = Source {
             follower,
             format: FormatState::Unknown(Box::new(setup.recogniser([]))),
             logs: plain_paths(&setup),
             problems: BTreeMap::new(),
-            counts: LineCounts::default(),
-            last_time: None,
+            counts,
+            last_time,
             unfit: false,
             told: None,
             told_at: None,
@@ -211,13 +250,26 @@ impl Source {
         progress
     }
 
-    /// What was read, for the metrics.
-    pub fn figures(&self) -> SourceFigures {
-        let (mut lines, mut last_event) = (self.counts, self.last_time);
+    /// What is to be found again after a restart.
+    pub fn state(&self) -> Vec<u8> {
+        let (lines, last_time) = self.lines();
+        let LineCounts { parsed, unparsed } = lines;
+        SourceState { parsed, unparsed, last_time, follower: self.follower.state() }.to_bytes()
+    }
+
+    /// How many lines were read, and the latest time of an event.
+    fn lines(&self) -> (LineCounts, Option<UnixMillis>) {
+        let (mut lines, mut last_time) = (self.counts, self.last_time);
         if let FormatState::Known(known) = &self.format {
             lines.merge(known.reader.counts());
-            last_event = last_event.max(known.reader.last_time());
+            last_time = last_time.max(known.reader.last_time());
         }
+        (lines, last_time)
+    }
+
+    /// What was read, for the metrics.
+    pub fn figures(&self) -> SourceFigures {
+        let (lines, last_event) = self.lines();
         SourceFigures {
             name: escape_text(self.name().as_bytes()).into_owned(),
             lines,

@@ -101,8 +101,8 @@ pub struct Common {
     /// Where to serve metrics and health.
     #[arg(long, global = true, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Where to keep state; this version keeps none.
-    #[arg(long, global = true, value_name = "none", value_parser = ["none"])]
+    /// The directory for what outlives a restart, or `none`.
+    #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<String>,
     /// Colours.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]

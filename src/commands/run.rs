@@ -7,6 +7,7 @@ use super::arguments::{Common, From};
 use super::context::{Complaint, Failure, format_option, range_option, say_error};
 use crate::agent::{self, AgentError};
 use crate::clock::Clock;
+use crate::config::StateDir;
 use crate::setup::source::{Options, SetupError};
 use crate::source::file::StartAt;
 
@@ -37,6 +38,7 @@ pub(super) fn options(common: &Common, logs: Vec<String>) -> Result<Options, Fai
             From::End => StartAt::End,
         }),
         listen: common.listen,
+        state_dir: common.state_dir.as_deref().map(StateDir::parse),
         range: range_option(common, &Clock::system())?,
     })
 }

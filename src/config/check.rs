@@ -18,6 +18,7 @@ use super::environment::{Lookup, expand};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 use super::raw::{RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, Text, Texts};
+use super::state_dir::StateDir;
 use super::time_zone::parse_time_zone;
 use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
@@ -37,11 +38,12 @@ type Choices<'a, T> = &'a [(&'static str, Option<T>)];
 pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Config, Vec<Problem>) {
     let Document { raw, problems, lost } = document;
     let mut check = Check { text, lookup, problems, lost };
-    check.state_dir(raw.state_dir.as_ref());
+    let state_dir = check.state_dir(raw.state_dir.as_ref());
     let lateness = check.lateness(raw.lateness.as_ref());
     let (http, metrics_listen) =
         check.listeners(&raw.http.unwrap_or_default(), &raw.metrics.unwrap_or_default());
     let config = Config {
+        state_dir,
         lateness,
         http,
         metrics_listen,
@@ -62,10 +64,11 @@ struct Check<'a> {
 
 /// The whole file, table by table.
 impl Check<'_> {
-    fn state_dir(&mut self, state_dir: Option<&Text>) {
-        if let Some(text) = state_dir.filter(|text| text.get_ref() != "none") {
-            let title = "`state_dir` with a path is not supported by this version";
-            self.problem(text.span(), title, "expected \"none\": everything is kept in memory");
+    fn state_dir(&mut self, state_dir: Option<&Text>) -> StateDir {
+        match state_dir {
+            None => StateDir::Default,
+            Some(text) if text.get_ref() == "none" => StateDir::None,
+            Some(text) => self.path(text, "state_dir", "").map_or(StateDir::Default, StateDir::At),
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::state_dir::StateDir;
 use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
@@ -24,6 +25,8 @@ pub const CLIENT_ADDRESS_DEFAULT: &str = "remote_addr";
 /// Everything that a configuration file can say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// Where state is kept.
+    pub state_dir: StateDir,
     /// How long an event may come after later ones and still count in its window.
     pub lateness: Duration,
     /// `[http]`
@@ -43,6 +46,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            state_dir: StateDir::Default,
             lateness: LATENESS_DEFAULT,
             http: Http::default(),
             metrics_listen: None,

@@ -9,6 +9,7 @@ pub mod checked;
 pub mod duration;
 pub mod environment;
 pub mod problem;
+pub mod state_dir;
 pub mod time_zone;
 
 mod check;
@@ -25,6 +26,7 @@ pub use checked::{
 };
 pub use duration::{DurationError, DurationText, parse_duration};
 pub use problem::{Problem, Problems};
+pub use state_dir::{NoStateDir, StateDir};
 pub use time_zone::{TimeZoneError, parse_time_zone};
 
 use crate::diagnostic::{Level, render_title};

@@ -16,7 +16,7 @@ use super::missing;
 use super::paste;
 use super::servers;
 use crate::config::checked::StartFrom;
-use crate::config::{self, Config, Format, LoadError, Source as SourceConfig};
+use crate::config::{self, Config, Format, LoadError, Source as SourceConfig, StateDir};
 use crate::event::Judge;
 use crate::event::judge::JudgeSettings;
 use crate::event::route::Router;
@@ -43,6 +43,8 @@ pub struct Options {
     pub start: Option<StartAt>,
     /// `--listen`
     pub listen: Option<SocketAddr>,
+    /// `--state-dir`
+    pub state_dir: Option<StateDir>,
     /// `--since` and `--until`
     pub range: TimeRange,
 }
@@ -136,6 +138,9 @@ impl Setup {
         };
         if !options.logs.is_empty() {
             config = config.with_logs(&options.logs);
+        }
+        if let Some(state_dir) = &options.state_dir {
+            config.state_dir = state_dir.clone();
         }
         config.http.listen = options.listen.unwrap_or(config.http.listen);
         if config.sources.is_empty() {

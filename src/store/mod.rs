@@ -105,12 +105,25 @@ pub struct Saved {
     pub ledger: Option<Ledger>,
     /// Of each source, by its name: what [`Changes::sources`] gave.
     pub sources: Vec<(String, Vec<u8>)>,
-    /// Events of the journal, which were recorded once more.
-    pub replayed_events: u64,
-    /// Pieces of the journal.
-    pub pieces: u64,
+    /// How much that was.
+    pub size: SavedSize,
     /// Where a damaged file was set aside, and what was wrong with it.
     pub set_aside: Option<(PathBuf, String)>,
+}
+
+/// How much is saved, apart from the sources.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SavedSize {
+    /// Whether there is an image; without one, a journal says nothing.
+    pub has_image: bool,
+    /// Bytes of the image.
+    pub image_bytes: u64,
+    /// Pieces of the journal.
+    pub pieces: u64,
+    /// Bytes of the journal.
+    pub journal_bytes: u64,
+    /// Events of the journal, which were recorded once more.
+    pub events: u64,
 }
 
 /// What one transaction saves.
@@ -129,10 +142,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`], not that it is damaged.
     pub fn open(directory: &Path, now: UnixMilliseconds) -> Result<(Store, Saved), StoreError> {
-        let mut builder = std::fs::DirBuilder::new();
-        let made = builder.recursive(true).mode(0o700).create(directory);
-        made.map_err(|source| StoreError::Io { path: directory.to_owned(), source })?;
-        let lock = Lock::take(directory)?;
+        let lock = lock_directory(directory)?;
         match Store::open_locked(directory, lock) {
             Err((StoreError::Damaged { path, reason }, lock)) => {
                 let aside = damage::set_aside(&path, now)?;
@@ -141,6 +151,37 @@ impl Store {
                 Ok((store, Saved { set_aside: Some((aside, reason)), ..saved }))
             }
             other => other.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Opens the state in a directory for a ledger that exists already: what was saved there before
+    /// is set aside. Returns where.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_anew(
+        directory: &Path,
+        now: UnixMilliseconds,
+    ) -> Result<(Store, Option<PathBuf>), StoreError> {
+        let lock = lock_directory(directory)?;
+        let path = directory.join(FILE_NAME);
+        let opened = open_file(&path).and_then(|(connection, file)| {
+            let rows = connection.query_row("SELECT count(*) FROM image", [], |row| row.get(0));
+            let parts: i64 = rows.map_err(|source| sqlite_error(&path, source))?;
+            Ok((connection, file, parts))
+        });
+        match opened {
+            Ok((connection, file, 0)) => {
+                Ok((Store { connection, path, file, parts: 0, _lock: lock }, None))
+            }
+            Ok((connection, ..)) => {
+                drop(connection);
+                begin_anew(path, lock, now)
+            }
+            Err(StoreError::Damaged { .. } | StoreError::Newer { .. }) => {
+                begin_anew(path, lock, now)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -200,9 +241,7 @@ impl Store {
                 .connection
                 .prepare_cached("INSERT INTO image (part, bytes, hash) VALUES (?1, ?2, ?3)");
             insert
-                .and_then(|mut insert| {
-                    insert.execute(params![self.parts, part, stored_hash(part)])
-                })
+                .and_then(|mut insert| insert.execute(params![self.parts, part, stored_hash(part)]))
                 .map_err(|source| sqlite_error(&self.path, source))
         })();
         if result.is_err() {
@@ -246,6 +285,24 @@ impl Store {
     }
 }
 
+/// Makes the directory if need be, and keeps others out of it.
+fn lock_directory(directory: &Path) -> Result<Lock, StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(directory);
+    made.map_err(|source| StoreError::Io { path: directory.to_owned(), source })?;
+    Lock::take(directory)
+}
+
+fn begin_anew(
+    path: PathBuf,
+    lock: Lock,
+    now: UnixMilliseconds,
+) -> Result<(Store, Option<PathBuf>), StoreError> {
+    let aside = damage::set_aside(&path, now)?;
+    let (connection, file) = open_file(&path)?;
+    Ok((Store { connection, path, file, parts: 0, _lock: lock }, Some(aside)))
+}
+
 fn open_file(path: &Path) -> Result<(Connection, (u64, u64)), StoreError> {
     let io_error = |source| StoreError::Io { path: path.to_owned(), source };
     // Made here, so that nobody else can read it; SQLite gives the files beside it the same rights.
@@ -277,20 +334,27 @@ fn load(connection: &Connection, path: &Path) -> Result<Saved, StoreError> {
     let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
     let image_error = |error: ImageError| damaged(format!("image of the counts: {error}"));
     let mut reader = ImageReader::default();
-    let mut has_image = false;
+    let size = &mut saved.size;
     for_each_row(connection, path, "SELECT bytes, hash FROM image ORDER BY part", |part| {
-        has_image = true;
+        size.has_image = true;
+        size.image_bytes += part.len() as u64;
         reader.take(part).map_err(image_error)
     })?;
-    if has_image {
+    if size.has_image {
         let mut ledger = reader.finish().map_err(image_error)?;
         let mut replay = Replay::default();
-        for_each_row(connection, path, "SELECT piece, hash FROM journal ORDER BY number", |piece| {
-            saved.pieces += 1;
-            let taken = replay.take(piece, &mut ledger);
-            taken.map_err(|error| damaged(format!("journal of the counts: {error}")))
-        })?;
-        saved.replayed_events = replay.events();
+        for_each_row(
+            connection,
+            path,
+            "SELECT piece, hash FROM journal ORDER BY number",
+            |piece| {
+                size.pieces += 1;
+                size.journal_bytes += piece.len() as u64;
+                let taken = replay.take(piece, &mut ledger);
+                taken.map_err(|error| damaged(format!("journal of the counts: {error}")))
+            },
+        )?;
+        size.events = replay.events();
         saved.ledger = Some(ledger);
     }
     saved.sources = sources(connection).map_err(|source| sqlite_error(path, source))?;

@@ -81,6 +81,9 @@ families! {
     RELOAD_SUCCESSFUL: Gauge "config_last_reload_successful" []
         "1 if the last reload of the configuration was taken, 0 if it was refused and the one \
          before is still used: the agent's log says why.";
+    STATE_HEALTHY: Gauge "state_healthy" []
+        "1 if what is counted is saved, or is not to be; 0 if it is lost should the agent end now: \
+         /readyz and the agent's log say why.";
     BUILD_INFO: Gauge "build_info" ["version"]
         "Always 1; the label tells the running version.";
 }

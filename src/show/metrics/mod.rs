@@ -99,11 +99,13 @@ impl Collector for SnapshotCollector {
         let Shown { snapshot, reload_successful } = &*shown;
         let mut reload = family::RELOAD_SUCCESSFUL.series();
         reload.add([], if *reload_successful { 1.0 } else { 0.0 });
+        let mut state = family::STATE_HEALTHY.series();
+        state.add([], if snapshot.state_healthy { 1.0 } else { 0.0 });
         let mut build = family::BUILD_INFO.series();
         build.add([env!("CARGO_PKG_VERSION")], 1.0);
         let mut limits = family::LIMIT_HITS.series();
         snapshot.limits.iter().for_each(|(limit, hits)| limits.add([limit], float(*hits)));
-        let mut families = vec![reload, build, limits];
+        let mut families = vec![reload, state, build, limits];
         families.extend(route_families(snapshot));
         families.extend(server_families(snapshot));
         families.extend(certificate_families(snapshot));

@@ -27,6 +27,8 @@ pub struct Snapshot {
     /// Whether connections are told apart at all; without, their counts are unknown and not zero.
     pub(super) has_connections: bool,
     pub(super) limits: Vec<(&'static str, u64)>,
+    /// Whether what is counted outlives a restart, as it should.
+    pub state_healthy: bool,
     /// Of each source, in the order of the configuration.
     pub sources: Vec<SourceFigures>,
 }

@@ -1,0 +1,197 @@
+//! The thread that saves: it owns the store and does what the reading thread hands it, in order.
+//!
+//! Waiting for a disk takes long, and the reading thread must not: a `copytruncate` does not wait
+//! either. What is handed over is bounded, and so is what waits: see [`super::saver`]. Answers that
+//! may be seen only once their counts are on disk travel with the transaction that saves those.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::follow::Requests;
+use crate::clock::Clock;
+use crate::limits::KEEPER_WORK_MAX;
+use crate::show::metrics::Snapshot;
+use crate::store::{Changes, Store, StoreError};
+
+/// An answer, and whoever waits for it.
+pub(super) struct Answer {
+    pub(super) to: oneshot::Sender<Snapshot>,
+    pub(super) snapshot: Snapshot,
+}
+
+impl Answer {
+    pub(super) fn send(self) {
+        // Whoever asked may have gone.
+        drop(self.to.send(self.snapshot));
+    }
+}
+
+/// What the thread is to do.
+pub(super) enum Work {
+    /// One transaction.
+    Commit { changes: Changes, answers: Vec<Answer> },
+    /// The next part of the image of this number. A part of another one, or other work, gives up the
+    /// image before.
+    ImagePart { image: u64, part: Vec<u8> },
+    /// The image is whole.
+    FinishImage { image: u64, sources: Vec<(String, Vec<u8>)>, answers: Vec<Answer> },
+}
+
+impl Work {
+    /// Those who wait for it.
+    pub(super) fn into_answers(self) -> Vec<Answer> {
+        match self {
+            Work::Commit { answers, .. } | Work::FinishImage { answers, .. } => answers,
+            Work::ImagePart { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What became of a commit or an image.
+pub(super) struct Done {
+    pub(super) result: Result<(), StoreError>,
+    /// The journal's bytes, to be used again.
+    pub(super) buffer: Vec<u8>,
+}
+
+/// The other ends of the thread.
+pub(super) struct Keeper {
+    pub(super) work: SyncSender<Work>,
+    /// One for each commit and each image that was finished.
+    pub(super) done: Receiver<Done>,
+    thread: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Lets the thread do what was handed over, close the store, and end.
+    pub(super) fn end(self) {
+        drop(self.work);
+        if self.thread.join().is_err() {
+            tracing::error!("the thread that saves has panicked; its last words stand above");
+        }
+    }
+}
+
+/// The state of the thread.
+struct Keeping {
+    directory: PathBuf,
+    clock: Clock,
+    store: Option<Store>,
+    /// The image that is being written, and what went wrong with it.
+    image: Option<(u64, Result<(), StoreError>)>,
+    requests: Requests,
+}
+
+/// Starts the thread.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(super) fn spawn(
+    directory: PathBuf,
+    store: Option<Store>,
+    clock: Clock,
+    requests: Requests,
+) -> std::io::Result<Keeper> {
+    let (work, inbox) = sync_channel(KEEPER_WORK_MAX);
+    // As many as there can be works: the thread never waits for room.
+    let (outbox, done) = sync_channel(KEEPER_WORK_MAX + 1);
+    let mut keeping = Keeping { directory, clock, store, image: None, requests };
+    let thread = std::thread::Builder::new().name("keep".to_owned()).spawn(move || {
+        while let Ok(work) = inbox.recv() {
+            if let Some(done) = keeping.work(work) {
+                // Nobody listens when the reading thread has ended.
+                drop(outbox.try_send(done));
+                keeping.requests.saved();
+            }
+        }
+        keeping.give_up_image();
+    })?;
+    Ok(Keeper { work, done, thread })
+}
+
+impl Keeping {
+    /// Does it; a part of an image is nothing to tell of.
+    fn work(&mut self, work: Work) -> Option<Done> {
+        match work {
+            Work::Commit { mut changes, answers } => {
+                self.give_up_image();
+                let result = match &mut self.store {
+                    Some(store) => store.commit(&changes),
+                    None => Err(StoreError::Gone(self.directory.clone())),
+                };
+                self.answer(answers);
+                self.let_go_if_gone(&result);
+                Some(Done { result, buffer: std::mem::take(&mut changes.journal) })
+            }
+            Work::ImagePart { image, part } => {
+                self.put_image_part(image, &part);
+                None
+            }
+            Work::FinishImage { image, sources, answers } => {
+                let result = self.finish_image(image, &sources);
+                self.answer(answers);
+                self.let_go_if_gone(&result);
+                Some(Done { result, buffer: Vec::new() })
+            }
+        }
+    }
+
+    /// Sends what is on disk now, or will not be for some time: then it is better shown than not.
+    fn answer(&self, answers: Vec<Answer>) {
+        answers.into_iter().for_each(Answer::send);
+    }
+
+    fn put_image_part(&mut self, image: u64, part: &[u8]) {
+        if self.image.as_ref().is_some_and(|(known, _)| *known != image) {
+            self.give_up_image();
+        }
+        if self.image.is_none() {
+            let opened = if self.store.is_some() { Ok(()) } else { self.open_again() };
+            self.image = Some((image, opened));
+        }
+        let (Some((_, result)), Some(store)) = (&mut self.image, &mut self.store) else { return };
+        if result.is_ok() {
+            *result = store.put_image_part(part);
+        }
+    }
+
+    fn finish_image(
+        &mut self,
+        image: u64,
+        sources: &[(String, Vec<u8>)],
+    ) -> Result<(), StoreError> {
+        match (self.image.take(), &mut self.store) {
+            (Some((known, result)), Some(store)) if known == image => {
+                result.and_then(|()| store.finish_image(sources))
+            }
+            (Some((_, Err(error))), _) => Err(error),
+            _ => Err(StoreError::Gone(self.directory.clone())),
+        }
+    }
+
+    fn give_up_image(&mut self) {
+        if let (Some(_), Some(store)) = (self.image.take(), &mut self.store) {
+            store.give_up_image();
+        }
+    }
+
+    /// A file that was removed, or is damaged, is of no use any more; the next image makes a new one.
+    fn let_go_if_gone(&mut self, result: &Result<(), StoreError>) {
+        if matches!(result, Err(StoreError::Gone(_) | StoreError::Damaged { .. })) {
+            self.store = None;
+        }
+    }
+
+    fn open_again(&mut self) -> Result<(), StoreError> {
+        let (store, set_aside) = Store::open_anew(&self.directory, self.clock.now())?;
+        if let Some(path) = set_aside {
+            let path = path.display();
+            tracing::warn!(%path, "the state that was found there is set aside, a new one begun");
+        }
+        self.store = Some(store);
+        Ok(())
+    }
+}

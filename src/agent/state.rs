@@ -1,0 +1,128 @@
+//! What was saved, on its way from the store to the threads: the ledger goes to the one that reads, the
+//! store to the one that saves.
+
+use std::path::PathBuf;
+
+use super::follow::Requests;
+use super::keeper;
+use super::saver::{Saver, SourceStates};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::ledger::distinct::Seed;
+use crate::store::{Saved, SavedSize, Store, StoreError};
+
+/// What is known before any thread has started.
+pub(super) struct State {
+    ledger: Option<Ledger>,
+    sources: SourceStates,
+    size: SavedSize,
+    place: Place,
+}
+
+enum Place {
+    /// In memory, as the operator wants it.
+    Memory,
+    /// The directory, and its store or why there is none.
+    Directory(PathBuf, Result<Store, String>),
+    /// Nobody says where.
+    Nowhere(String),
+}
+
+/// What the reading thread starts with.
+pub(super) struct Begun {
+    pub(super) ledger: Ledger,
+    pub(super) sources: SourceStates,
+    /// None where nothing is to be saved.
+    pub(super) saver: Option<Saver>,
+    /// Why nothing can ever be saved, if somebody wants it to be.
+    pub(super) failure: Option<String>,
+}
+
+impl State {
+    /// Reads what was saved where the configuration says.
+    ///
+    /// # Errors
+    /// When another agent holds the state, or a newer one wrote it. What cannot be used for another
+    /// reason is said, and the agent runs in memory.
+    pub(super) fn open(config: &Config, clock: &Clock) -> Result<State, StoreError> {
+        let directory = match config.state_dir.path(&|name| std::env::var_os(name)) {
+            Ok(None) => {
+                tracing::info!("state_dir is none: counts start at zero and end with this process");
+                return Ok(State::empty(Place::Memory));
+            }
+            Ok(Some(directory)) => directory,
+            Err(error) => {
+                tracing::error!("{error}; counting goes on in memory");
+                return Ok(State::empty(Place::Nowhere(error.to_string())));
+            }
+        };
+        let (store, saved) = match Store::open(&directory, clock.now()) {
+            Ok(opened) => opened,
+            Err(error @ (StoreError::Held { .. } | StoreError::Newer { .. })) => return Err(error),
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::error!(reason, "the state is not saved; counting goes on in memory");
+                return Ok(State::empty(Place::Directory(directory, Err(reason))));
+            }
+        };
+        say(&store, &saved);
+        Ok(State {
+            ledger: saved.ledger,
+            sources: saved.sources,
+            size: saved.size,
+            place: Place::Directory(directory, Ok(store)),
+        })
+    }
+
+    fn empty(place: Place) -> State {
+        State { ledger: None, sources: Vec::new(), size: SavedSize::default(), place }
+    }
+
+    /// Starts the thread that saves, and gives what the reading thread needs.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn begin(
+        self,
+        routes_max: usize,
+        clock: &Clock,
+        requests: &Requests,
+    ) -> std::io::Result<Begun> {
+        let mut ledger = self.ledger.unwrap_or_else(|| {
+            let random = foldhash::fast::RandomState::default();
+            Ledger::new(Seed::new(std::hash::BuildHasher::hash_one(&random, 0)), routes_max)
+        });
+        let (saver, failure) = match self.place {
+            Place::Memory => (None, None),
+            Place::Nowhere(reason) => (None, Some(reason)),
+            Place::Directory(directory, store) => {
+                let (store, opened) = match store {
+                    Ok(store) => (Some(store), Ok((self.size, self.sources.clone()))),
+                    Err(reason) => (None, Err(reason)),
+                };
+                let keeper = keeper::spawn(directory, store, clock.clone(), requests.clone())?;
+                (Some(Saver::new(keeper, clock.clone(), &mut ledger, opened)), None)
+            }
+        };
+        if ledger.routes.max() != routes_max {
+            ledger.set_routes_max(routes_max);
+        }
+        Ok(Begun { ledger, sources: self.sources, saver, failure })
+    }
+}
+
+fn say(store: &Store, saved: &Saved) {
+    let path = store.path().display();
+    if let Some((aside, reason)) = &saved.set_aside {
+        let aside = aside.display();
+        tracing::error!(reason, %aside, "the state was damaged: it is set aside, counts start at zero");
+    }
+    match &saved.ledger {
+        Some(ledger) => {
+            let requests = ledger.verdicts().requests();
+            tracing::info!(%path, requests, "counts go on from the saved state");
+        }
+        None => tracing::info!(%path, "counts start at zero, the state is new"),
+    }
+}
