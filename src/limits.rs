@@ -219,6 +219,10 @@ pub const DECODED_BYTES: usize = 64 * 1024;
 /// decompressor waits.
 pub const DECODED_BUFFERS_MAX: usize = 16;
 
+/// Largest window of zstd data that a follower unpacks, as a power of two: 8 MiB, what every decoder
+/// should support (RFC 8878, section 3.1.1.1.2). What needs a larger one is a gap.
+pub const UNPACK_WINDOW_LOG_MAX: u32 = 23;
+
 /// Smallest compressed file that gets a thread for its decompressor, in bytes; below it the thread
 /// costs what it gains.
 pub const DECODE_THREAD_BYTES_MIN: u64 = 256 * 1024;
@@ -229,7 +233,8 @@ pub const DECODE_THREAD_BYTES_MIN: u64 = 256 * 1024;
 pub const LINE_BYTES_MAX: usize = 4 * (4 * 8 * 1024);
 
 /// Files that one followed source holds open, rotated ones included. Further ones wait until a
-/// rotated file is finished; each is reported and counted once.
+/// rotated file is finished; each is reported and counted once. Copies and rotated files that cannot
+/// wait, for nothing would lead to them later, may be as many again.
 pub const OPEN_FILES_MAX: usize = 64;
 
 /// Files that the patterns of one followed source may match. Those beyond it, in the order of their
@@ -241,7 +246,7 @@ pub const FILES_MATCHED_MAX: usize = 1024;
 pub const FILES_REMEMBERED_MAX: usize = 64;
 
 /// What one look at the file system reports in full; the rest is counted.
-pub const CHANGES_MAX: usize = 2 * OPEN_FILES_MAX;
+pub const CHANGES_MAX: usize = 4 * OPEN_FILES_MAX;
 
 /// How long a renamed or deleted file stays open after it last grew. nginx writes to the old file
 /// until it is told to reopen its logs, and its workers do so one after the other.

@@ -38,12 +38,18 @@ fn say_one(of: &Source, change: &Change) {
             let path = path.display();
             tracing::error!(source, %path, lost_bytes, "truncated before it was read: lines lost");
         }
-        Change::Missed { path, compressed: false } => {
-            tracing::info!(source, path = %path.display(), "rotated unseen, read now");
-        }
-        Change::Missed { path, compressed: true } => {
+        Change::Missed { path, byte_offset } => {
             let path = path.display();
-            tracing::error!(source, %path, "rotated and compressed unseen: lines lost");
+            tracing::info!(source, %path, byte_offset, "holds lines not read yet, read now");
+        }
+        Change::Lost { path, reason, lost_bytes } => {
+            let (path, reason) = (path.display(), reason.name());
+            match lost_bytes {
+                Some(lost_bytes) => {
+                    tracing::error!(source, %path, reason, lost_bytes, "lines lost");
+                }
+                None => tracing::error!(source, %path, reason, "lines lost, how many is unknown"),
+            }
         }
         Change::Problem { path, problem: problem @ Problem::Unreadable(_) } => {
             tracing::error!(source, path = %path.display(), "{problem}");

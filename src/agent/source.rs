@@ -202,7 +202,8 @@ impl Source {
                 Change::Rotated { .. }
                 | Change::Gone { .. }
                 | Change::Truncated { .. }
-                | Change::Missed { .. } => {}
+                | Change::Missed { .. }
+                | Change::Lost { .. } => {}
             }
         }
         // Another server may write it.

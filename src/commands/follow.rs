@@ -70,9 +70,10 @@ fn look(source: &mut Source, context: &Context, color: bool) {
                 let path = path.display();
                 say_error(&format!("{path}: truncated, {lost_bytes} bytes are lost"), color);
             }
-            Change::Missed { path, compressed: true } => {
-                let path = path.display();
-                say_error(&format!("{path}: compressed before it was read"), color);
+            Change::Lost { path, reason, lost_bytes } => {
+                let (path, reason) = (path.display(), reason.name());
+                let bytes = lost_bytes.map_or("some".to_owned(), |bytes| format!("{bytes} bytes"));
+                say_error(&format!("{path}: {reason}, {bytes} of its lines are lost"), color);
             }
             Change::Appeared { path, .. } => {
                 if let Some(format) = source.format_name() {

@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use minicbor::{Decode, Encode};
+
 use crate::limits::{CHANGES_MAX, FILES_MATCHED_MAX, OPEN_FILES_MAX};
 
 /// Something worth a line in the log; each is told once.
@@ -39,16 +41,25 @@ pub enum Change {
     Truncated {
         /// Its name.
         path: Arc<Path>,
-        /// Bytes that were seen to exist and could not be read any more.
+        /// Bytes that were seen to exist, could not be read any more, and stand in no copy.
         lost_bytes: u64,
     },
-    /// A rotated file was found that no look had seen under its live name; it is read now, unless
-    /// it is compressed already: then its lines are missing.
+    /// A rotated file or a copy was found that holds lines which were not read under the live name;
+    /// they are read now.
     Missed {
         /// Its rotated name.
         path: PathBuf,
-        /// Compressed, and therefore not read.
-        compressed: bool,
+        /// Where reading begins.
+        byte_offset: u64,
+    },
+    /// Lines were lost that no file holds any more, or that cannot be read.
+    Lost {
+        /// The name of their file.
+        path: Arc<Path>,
+        /// Why.
+        reason: GapReason,
+        /// How much of them was seen to exist; none when how many there were is not known.
+        lost_bytes: Option<u64>,
     },
     /// A file cannot be followed; looked at again each time, told again when the reason changes.
     Problem {
@@ -107,52 +118,62 @@ impl Changes {
 pub enum GapReason {
     /// The file was truncated before it was read to its end, or in the middle of a line.
     Truncated,
-    /// The file was rotated and compressed before it was ever seen; how many bytes is not known.
-    Compressed,
-    /// Reading failed until the rotated file was given up.
+    /// Reading failed until the rotated file was given up, or what it was compressed to is damaged.
     Unreadable,
+    /// The file was deleted, or rotated out of its series, while nobody read it.
+    Deleted,
 }
 
 impl GapReason {
     /// All reasons, in the order of [`Counters::gaps`].
-    pub const ALL: [Self; 3] = [Self::Truncated, Self::Compressed, Self::Unreadable];
+    pub const ALL: [Self; 3] = [Self::Truncated, Self::Unreadable, Self::Deleted];
 
     /// As a label value.
     pub fn name(self) -> &'static str {
         match self {
             Self::Truncated => "truncated",
-            Self::Compressed => "compressed",
             Self::Unreadable => "unreadable",
+            Self::Deleted => "deleted",
         }
     }
 }
 
 /// How often and how much was lost for one reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Gap {
     /// Times.
+    #[n(0)]
     pub count: u64,
     /// Bytes known to be lost.
+    #[n(1)]
     pub bytes: u64,
 }
 
-/// What a source has done since it was made; all values only grow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a source has done since it was first followed; all values only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Counters {
     /// Bytes read from files.
+    #[n(0)]
     pub read_bytes: u64,
     /// Files that lost their name: renamed, deleted or replaced, those included that were found
     /// only afterwards.
+    #[n(1)]
     pub rotations: u64,
     /// Files that were emptied, cut shorter or written anew.
+    #[n(2)]
     pub truncations: u64,
     /// Files that had to wait for [`OPEN_FILES_MAX`].
+    #[n(3)]
     pub open_limit_hits: u64,
     /// Looks that ran into [`FILES_MATCHED_MAX`].
+    #[n(4)]
     pub match_limit_hits: u64,
+    #[n(5)]
     truncated: Gap,
-    compressed: Gap,
+    #[n(6)]
     unreadable: Gap,
+    #[n(7)]
+    deleted: Gap,
 }
 
 impl Counters {
@@ -160,8 +181,8 @@ impl Counters {
     pub fn gap(&self, reason: GapReason) -> Gap {
         match reason {
             GapReason::Truncated => self.truncated,
-            GapReason::Compressed => self.compressed,
             GapReason::Unreadable => self.unreadable,
+            GapReason::Deleted => self.deleted,
         }
     }
 
@@ -173,10 +194,10 @@ impl Counters {
     pub(super) fn add_gap(&mut self, reason: GapReason, bytes: u64) {
         let gap = match reason {
             GapReason::Truncated => &mut self.truncated,
-            GapReason::Compressed => &mut self.compressed,
             GapReason::Unreadable => &mut self.unreadable,
+            GapReason::Deleted => &mut self.deleted,
         };
-        gap.count += 1;
-        gap.bytes += bytes;
+        gap.count = gap.count.saturating_add(1);
+        gap.bytes = gap.bytes.saturating_add(bytes);
     }
 }

@@ -1,14 +1,14 @@
 //! Following files as they grow, are rotated, truncated, deleted and made again.
 //!
 //! Owns the open files of one source and the place in each: whole lines only, each exactly once.
-//! The caller decides when to look and when to read; what an event said plays no part in it. A
-//! checkpoint over restarts would be what [`Follower`] remembers of files it closed, handed in at
-//! the start.
+//! The caller decides when to look and when to read; what an event said plays no part in it. What it
+//! knows can be taken at any time ([`Follower::state`]) and be handed in after a restart, however long
+//! that took ([`Follower::resume`]).
 //!
-//! What cannot be known from outside: bytes written between the copy and the truncation of a
-//! `copytruncate` rotation (logrotate's manual says so too), and a file that came and went between
-//! two looks. A file that is written anew is noticed by its size or by what stands in its first KiB
-//! and before the place of reading. Patterns should not match the copies that `copytruncate` makes.
+//! A file that is written anew is noticed by its size or by what stands in its first KiB and before
+//! the place of reading; where its lines went is found out by `succession`. What came and went
+//! between two looks without a trace cannot be known. Patterns should not match the copies that
+//! `copytruncate` makes.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -16,13 +16,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::clock::Monotonic;
-use crate::limits::{CHANGES_MAX, FILES_MATCHED_MAX, FILES_REMEMBERED_MAX, OPEN_FILES_MAX};
+use crate::limits::{FILES_MATCHED_MAX, FILES_REMEMBERED_MAX, OPEN_FILES_MAX};
 use crate::source::change::{Change, Changes, Counters, GapReason, Problem};
-use crate::source::generation::{Check, Generation, Opened, Place, Remembered, Stage, Times};
-use crate::source::identity::{FileKey, Mark};
+use crate::source::found::{Found, FoundFiles, is_missing};
+use crate::source::generation::{Begin, Check, Generation, Stage};
+use crate::source::identity::{FileKey, Times};
 use crate::source::lines::{Line, LineBuffer};
+use crate::source::opened::Opened;
+use crate::source::packed::{Packed, Step};
 use crate::source::pattern::Pattern;
-use crate::source::siblings;
+use crate::source::places::{
+    ClosedPlaces, FollowerState, OpenPlace, OpenPlaces, Place, StoredPath,
+};
+use crate::source::siblings::Newer;
+use crate::source::succession::{After, Room};
 
 /// Where to begin in a file that exists at the first look. Later ones are read from their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,41 +65,45 @@ pub struct FileStatus<'a> {
 /// Follows the files of one source.
 #[derive(Debug)]
 pub struct Follower {
-    patterns: Vec<Pattern>,
+    pub(super) patterns: Vec<Pattern>,
+    /// Patterns that were looked for before a restart.
+    pub(super) known_patterns: HashSet<StoredPath>,
     start: StartAt,
-    /// Oldest first; at most [`OPEN_FILES_MAX`].
-    generations: Vec<Generation>,
+    /// Files that were open before a restart, until the first look; at most twice
+    /// [`OPEN_FILES_MAX`], as all that are open.
+    pub(super) pending: Vec<OpenPlace>,
+    /// Oldest first.
+    pub(super) generations: Vec<Generation>,
+    /// Oldest first.
+    pub(super) packed: Vec<Packed>,
     /// Closed files, the latest last; at most [`FILES_REMEMBERED_MAX`].
-    remembered: VecDeque<Remembered>,
+    pub(super) remembered: VecDeque<Place>,
     /// Files of the first look that could not be opened then; at most [`FILES_MATCHED_MAX`].
     existed: HashSet<FileKey>,
+    /// How often [`Self::closed_places`] has changed.
+    closed_revision: u64,
     /// Compressed files that a pattern matches just now; at most [`FILES_MATCHED_MAX`].
     compressed: HashSet<FileKey>,
     /// Problems told, with the look that last met them. Older ones are forgotten, so that there are
     /// no more than patterns, matched files and directories.
     told: HashMap<Arc<Path>, (String, u64)>,
-    changes: Changes,
-    counters: Counters,
+    pub(super) changes: Changes,
+    pub(super) counters: Counters,
     buffer: LineBuffer,
     /// Count of looks.
-    looks: u64,
+    pub(super) looks: u64,
+    /// The time of the last one.
+    pub(super) now: Monotonic,
+    /// Files opened so far.
+    sequence: u64,
     /// Index of the live file that is read next, so that none waits for a busy one.
     turn: usize,
 }
 
-/// A regular file that a pattern names just now.
-#[derive(Debug)]
-struct Found {
-    path: Arc<Path>,
-    key: FileKey,
-}
-
-#[derive(Debug, Default)]
-struct FoundFiles {
-    files: Vec<Found>,
-    keys: HashMap<FileKey, usize>,
-    /// Names about which the system refuses to tell anything.
-    unknown: HashSet<Arc<Path>>,
+/// The file that is read next, by its index.
+enum Next {
+    Plain(usize),
+    Packed(usize),
 }
 
 impl Follower {
@@ -100,30 +111,93 @@ impl Follower {
     pub fn new(patterns: Vec<Pattern>, start: StartAt) -> Self {
         Self {
             patterns,
+            known_patterns: HashSet::new(),
             start,
+            pending: Vec::new(),
             generations: Vec::new(),
+            packed: Vec::new(),
             remembered: VecDeque::new(),
             existed: HashSet::new(),
+            closed_revision: 0,
             compressed: HashSet::new(),
             told: HashMap::new(),
             changes: Changes::default(),
             counters: Counters::default(),
             buffer: LineBuffer::new(),
             looks: 0,
+            now: Monotonic::default(),
+            sequence: 0,
             turn: 0,
         }
+    }
+
+    /// A follower that goes on where another one was when its state was taken. The first look finds
+    /// out what has become of the files meanwhile. `start` is for files of patterns that the other one
+    /// did not have.
+    pub fn resume(patterns: Vec<Pattern>, start: StartAt, state: FollowerState) -> Self {
+        let FollowerState { open, closed } = state;
+        let ClosedPlaces { places, existed, patterns: known } = closed;
+        let places = places.into_iter().filter(Place::is_plausible);
+        let open_places = open.places.into_iter().filter(OpenPlace::is_plausible);
+        let mut follower = Self::new(patterns, start);
+        follower.pending = open_places.take(2 * OPEN_FILES_MAX).collect();
+        follower.counters = open.counters;
+        follower.remembered = places.take(FILES_REMEMBERED_MAX).collect();
+        follower.existed = existed.into_iter().take(FILES_MATCHED_MAX).collect();
+        follower.known_patterns = known.into_iter().collect();
+        follower
+    }
+
+    /// What is to be handed to [`Self::resume`]: the lines handed out so far are those before it.
+    pub fn state(&self) -> FollowerState {
+        FollowerState { open: self.open_places(), closed: self.closed_places() }
+    }
+
+    /// The part of [`Self::state`] that changes with every line.
+    pub fn open_places(&self) -> OpenPlaces {
+        let plain = self.generations.iter().map(|it| (it.sequence, it.open_place()));
+        let packed = self.packed.iter().map(|it| (it.sequence, it.open_place()));
+        let mut open: Vec<(u64, OpenPlace)> = plain.chain(packed).collect();
+        open.sort_by_key(|(sequence, _)| *sequence);
+        let open = open.into_iter().map(|(_, place)| place);
+        let places = self.pending.iter().cloned().chain(open).collect();
+        OpenPlaces { places, counters: self.counters }
+    }
+
+    /// The part of [`Self::state`] that changes when [`Self::closed_revision`] does.
+    pub fn closed_places(&self) -> ClosedPlaces {
+        let patterns = self.patterns.iter().map(|it| StoredPath(it.as_path().into()));
+        ClosedPlaces {
+            places: self.remembered.iter().cloned().collect(),
+            existed: self.existed.iter().copied().collect(),
+            patterns: match self.looks {
+                0 => self.known_patterns.iter().cloned().collect(),
+                _ => patterns.collect(),
+            },
+        }
+    }
+
+    /// Another number when [`Self::closed_places`] has changed, as it does when a file is closed.
+    pub fn closed_revision(&self) -> u64 {
+        self.closed_revision
     }
 
     /// Looks at the file system: which files the patterns name, which were renamed, truncated or
     /// deleted, which are new. To be called on every wake-up, and regularly without one.
     pub fn look(&mut self, now: Monotonic) -> Changes {
         self.looks += 1;
+        self.now = now;
         let found = self.find();
+        if self.looks == 1 {
+            self.closed_revision += 1;
+            self.take_up(&found);
+        }
         for index in 0..self.generations.len() {
             self.revisit(index, &found, now);
         }
-        self.open_new(&found, now);
-        self.search_free_names(&found, now);
+        self.packed.iter_mut().for_each(|packed| packed.look(now));
+        self.open_new(&found);
+        self.search_free_names(&found);
         let looks = self.looks;
         self.told.retain(|_, (_, met)| *met + 1 >= looks);
         self.compressed.retain(|key| found.keys.contains_key(key));
@@ -133,7 +207,14 @@ impl Follower {
     /// Reads at most one chunk, rotated files first, and calls `line` for each line that became
     /// whole, or is the last of a file that is over.
     pub fn read(&mut self, line: &mut impl FnMut(&Arc<Path>, Line<'_>)) -> Progress {
-        while let Some(index) = self.next_readable() {
+        while let Some(next) = self.next_readable() {
+            let index = match next {
+                Next::Plain(index) => index,
+                Next::Packed(index) => {
+                    self.read_packed(index, line);
+                    return Progress::Read;
+                }
+            };
             let Some(generation) = self.generations.get_mut(index) else { break };
             let checked = generation.check();
             let is_over = generation.is_over();
@@ -163,19 +244,27 @@ impl Follower {
         Progress::Idle
     }
 
-    /// Bytes known to exist that were not handed out, unfinished lines included.
+    /// Bytes known to exist that were not handed out, unfinished lines included; of a compressed file,
+    /// those that it takes.
     pub fn unread_bytes(&self) -> u64 {
-        self.generations.iter().map(Generation::unread_bytes).sum()
+        let plain: u64 = self.generations.iter().map(Generation::unread_bytes).sum();
+        plain + self.packed.iter().map(Packed::unread_bytes).sum::<u64>()
     }
 
-    /// The open files, oldest first.
+    /// The open files: compressed ones, then the others, each oldest first.
     pub fn files(&self) -> impl Iterator<Item = FileStatus<'_>> {
-        self.generations.iter().map(|generation| FileStatus {
+        let packed = self.packed.iter().map(|packed| FileStatus {
+            path: &packed.path,
+            byte_offset: packed.place().position.byte_offset,
+            size_bytes: packed.size_bytes(),
+            rotated: true,
+        });
+        packed.chain(self.generations.iter().map(|generation| FileStatus {
             path: &generation.name,
             byte_offset: generation.position().byte_offset,
             size_bytes: generation.size_bytes(),
             rotated: generation.is_leaving(),
-        })
+        }))
     }
 
     /// What was read and lost so far.
@@ -201,66 +290,12 @@ impl Follower {
         directories
     }
 
-    fn find(&mut self) -> FoundFiles {
-        let mut found = FoundFiles::default();
-        let mut patterns = std::mem::take(&mut self.patterns);
-        for pattern in &mut patterns {
-            self.find_pattern(pattern, &mut found);
-        }
-        self.patterns = patterns;
-        found
-    }
-
-    fn find_pattern(&mut self, pattern: &mut Pattern, found: &mut FoundFiles) {
-        let is_glob = pattern.is_glob();
-        let as_written: Arc<Path> = pattern.as_path().into();
-        let mut unreadable = Vec::new();
-        let mut paths = pattern.paths(|path, error| {
-            unreadable.push((Arc::from(path), io::Error::from(error.kind())));
-        });
-        let mut matched = false;
-        for path in paths.by_ref() {
-            let path: Arc<Path> = path.into();
-            matched = true;
-            match path.metadata() {
-                Ok(metadata) if metadata.is_file() => {
-                    if found.files.len() >= FILES_MATCHED_MAX {
-                        self.counters.match_limit_hits += 1;
-                        self.tell(Arc::clone(&as_written), Problem::TooManyMatched);
-                        break;
-                    }
-                    let key = FileKey::of(&metadata);
-                    let index = found.files.len();
-                    if let std::collections::hash_map::Entry::Vacant(vacant) = found.keys.entry(key)
-                    {
-                        vacant.insert(index);
-                        found.files.push(Found { path, key });
-                    }
-                }
-                Ok(metadata) if is_glob && metadata.is_dir() => {}
-                Ok(_) => self.tell(path, Problem::NotRegular),
-                Err(error) if is_missing(&error) => matched = is_glob,
-                Err(error) => {
-                    found.unknown.insert(Arc::clone(&path));
-                    self.tell(path, error.into());
-                }
-            }
-        }
-        drop(paths);
-        for (path, error) in unreadable.into_iter().take(CHANGES_MAX) {
-            self.tell(path, error.into());
-        }
-        if !matched && self.looks == 1 {
-            self.tell(as_written, Problem::Missing);
-        }
-    }
-
     /// Brings what is known of an open file up to date.
     fn revisit(&mut self, index: usize, found: &FoundFiles, now: Monotonic) {
         let Some(generation) = self.generations.get_mut(index) else { return };
         generation.resting = false;
         let was_leaving = generation.is_leaving();
-        if let Some(named) = found.keys.get(&generation.key).and_then(|at| found.files.get(*at)) {
+        if let Some(named) = found.of_key(&generation.key) {
             generation.name = Arc::clone(&named.path);
             generation.stage = Stage::Live;
         } else if !found.unknown.contains(&generation.name) {
@@ -272,7 +307,7 @@ impl Follower {
             let path = Arc::clone(&generation.name);
             let deleted = generation.is_deleted();
             self.counters.rotations += 1;
-            if found.files.iter().any(|file| file.path == path) {
+            if found.has_name(&path) {
                 self.changes.add(Change::Rotated { path });
             } else {
                 self.changes.add(Change::Gone { path, deleted });
@@ -283,17 +318,26 @@ impl Follower {
         }
     }
 
-    /// Draws the consequences of a check; false when the file is not followed any more.
+    /// Draws the consequences of a check; false when it is not (or not now) the file to read.
     fn take_check(&mut self, index: usize, checked: io::Result<Check>) -> bool {
         let Some(generation) = self.generations.get_mut(index) else { return false };
         let path = Arc::clone(&generation.name);
         match checked {
             Ok(Check::Same) => true,
-            Ok(Check::Truncated { lost_bytes }) => {
+            Ok(Check::Begun { written_before: written }) => {
+                let (was, is_live) = (generation.open_place(), !generation.is_leaving());
+                let than = Times { birth: written, modified: written };
+                !is_live || self.open_after(&was, than, None) == 0
+            }
+            Ok(Check::Rewritten { was }) => {
                 self.counters.truncations += 1;
-                if lost_bytes > 0 {
-                    self.counters.add_gap(GapReason::Truncated, lost_bytes);
-                }
+                let lost_bytes = self.replaced(&was, GapReason::Truncated, !was.leaving);
+                self.changes.add(Change::Truncated { path, lost_bytes });
+                false
+            }
+            Ok(Check::Shortened { lost_bytes }) => {
+                self.counters.truncations += 1;
+                self.counters.add_gap(GapReason::Truncated, lost_bytes);
                 self.changes.add(Change::Truncated { path, lost_bytes });
                 true
             }
@@ -312,7 +356,7 @@ impl Follower {
         }
     }
 
-    fn open_new(&mut self, found: &FoundFiles, now: Monotonic) {
+    fn open_new(&mut self, found: &FoundFiles) {
         let followed: HashSet<FileKey> = self.generations.iter().map(|known| known.key).collect();
         let mut new: Vec<&Found> = found
             .files
@@ -320,88 +364,57 @@ impl Follower {
             .filter(|file| !followed.contains(&file.key) && !self.compressed.contains(&file.key))
             .collect();
         new.sort_by_key(|file| file.key.birth);
+        let existed_before = self.existed.len();
         for file in new {
-            if self.looks == 1 {
+            if file.is_first {
                 self.existed.insert(file.key);
             }
-            if let Some(previous) = self.previous_times(&file.path) {
-                self.open_missed(&file.path, &previous, Some(file.key), now);
+            if let Some(after) = self.after_previous(&file.path, Some(file.key)) {
+                self.open_missed(&after, Room::Wait);
             }
             if !self.has_room() {
                 self.tell_waiting(&file.path);
                 continue;
             }
-            if let Err(problem) = self.open(&file.path) {
+            if let Err(problem) = self.open(&file.path, file.is_first) {
                 self.tell(Arc::clone(&file.path), problem);
             }
         }
         let keys = &found.keys;
         self.existed.retain(|key| keys.contains_key(key));
+        if self.existed.len() != existed_before {
+            self.closed_revision += 1;
+        }
     }
 
     /// While a rotated file is still open and nothing has its name, a file may have come and been
     /// rotated again.
-    fn search_free_names(&mut self, found: &FoundFiles, now: Monotonic) {
-        let taken: HashSet<&Arc<Path>> = found.files.iter().map(|file| &file.path).collect();
+    fn search_free_names(&mut self, found: &FoundFiles) {
         let leaving = self.generations.iter().filter(|it| it.is_leaving());
         let free: HashSet<Arc<Path>> = leaving
             .map(|it| Arc::clone(&it.name))
-            .filter(|name| !taken.contains(name) && !found.unknown.contains(name))
+            .filter(|name| !found.has_name(name) && !found.unknown.contains(name))
             .collect();
         for name in free {
-            if let Some(previous) = self.previous_times(&name) {
-                self.open_missed(&name, &previous, None, now);
+            if let Some(after) = self.after_previous(&name, None) {
+                self.open_missed(&after, Room::Wait);
             }
         }
     }
 
-    /// Times of the file that was followed before under a name.
-    fn previous_times(&self, path: &Arc<Path>) -> Option<Times> {
-        let open = self.generations.iter().rev().find(|known| known.name == *path);
-        let closed = || self.remembered.iter().rev().find(|known| known.name == *path);
-        open.map(Generation::times).or_else(|| closed().map(|known| known.times))
+    /// Where to look for files that had a name between the one followed before and the one found
+    /// now.
+    fn after_previous(&self, name: &Arc<Path>, now_at: Option<FileKey>) -> Option<After> {
+        let plain = self.generations.iter().map(|it| (it.sequence, it.place()));
+        let packed = self.packed.iter().map(|it| (it.sequence, it.place().clone()));
+        let open = plain.chain(packed).filter(|(_, known)| known.name == *name);
+        let open = open.max_by_key(|(sequence, _)| *sequence).map(|(_, place)| place);
+        let closed = || self.remembered.iter().rev().find(|known| known.name == *name).cloned();
+        let Place { name, target, times, .. } = open.or_else(closed)?;
+        Some(After { name, target, newer: Newer { than: times, order: None }, now_at })
     }
 
-    /// Opens the files that had a name between the one followed before and the one found now.
-    fn open_missed(
-        &mut self,
-        path: &Arc<Path>,
-        previous: &Times,
-        now_at: Option<FileKey>,
-        now: Monotonic,
-    ) {
-        let missed = siblings::missed(path, previous, |key, head| {
-            let same = |mark: &Mark| mark.length_bytes > 0 && mark.begins(head);
-            Some(*key) == now_at
-                || self.generations.iter().any(|it| it.key == *key || same(&it.head()))
-                || self.remembered.iter().any(|it| it.key == *key || same(&it.head))
-        });
-        for sibling in missed {
-            let compressed = sibling.opened.is_compressed();
-            if compressed {
-                self.counters.add_gap(GapReason::Compressed, 0);
-                self.remember(sibling.opened.unread(Arc::clone(path)));
-            } else if !self.has_room() {
-                self.tell_waiting(path);
-                return;
-            } else {
-                match Generation::new(Arc::clone(path), sibling.opened, &Place::Start) {
-                    Ok(mut generation) => {
-                        generation.leave(now);
-                        self.generations.push(generation);
-                        self.counters.rotations += 1;
-                    }
-                    Err(error) => {
-                        self.tell(Arc::clone(path), error.into());
-                        continue;
-                    }
-                }
-            }
-            self.changes.add(Change::Missed { path: sibling.path, compressed });
-        }
-    }
-
-    fn open(&mut self, path: &Arc<Path>) -> Result<(), Problem> {
+    fn open(&mut self, path: &Arc<Path>, is_first: bool) -> Result<(), Problem> {
         let opened = match Opened::open(path) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Err(Problem::NotRegular),
@@ -418,34 +431,55 @@ impl Follower {
             return Err(Problem::Compressed);
         }
         let closed = self.remembered.iter().position(|closed| opened.continues(closed));
-        let closed = closed.and_then(|index| self.remembered.remove(index));
-        let place = match &closed {
-            Some(closed) => Place::After(closed),
-            None if self.existed.contains(&key) && self.start == StartAt::End => Place::End,
-            None => Place::Start,
+        let closed = closed.and_then(|index| self.remembered.remove(index)).map(OpenPlace::closed);
+        let begin = match &closed {
+            Some(closed) => Begin::After(closed),
+            None if self.existed.contains(&key) && self.start == StartAt::End => Begin::End,
+            None => Begin::Start,
         };
-        let generation = Generation::new(Arc::clone(path), opened, &place)?;
+        let generation = Generation::new(Arc::clone(path), &opened, &begin)?;
+        self.closed_revision += u64::from(closed.is_some());
+        if is_first {
+            self.pass_over_siblings(&generation);
+        }
         self.existed.remove(&key);
         self.changes.add(Change::Appeared {
             path: Arc::clone(path),
             byte_offset: generation.position().byte_offset,
             size_bytes: generation.size_bytes(),
         });
-        self.generations.push(generation);
+        self.add_generation(generation);
         Ok(())
+    }
+
+    pub(super) fn add_generation(&mut self, mut generation: Generation) {
+        self.sequence += 1;
+        generation.sequence = self.sequence;
+        self.generations.push(generation);
+    }
+
+    pub(super) fn add_packed(&mut self, mut packed: Packed) {
+        self.sequence += 1;
+        packed.sequence = self.sequence;
+        self.packed.push(packed);
     }
 
     /// Whether one more file may be opened; if not, the oldest rotated one that is read need not
     /// wait for late writes any longer.
-    fn has_room(&mut self) -> bool {
-        let room = self.generations.len() < OPEN_FILES_MAX;
+    pub(super) fn has_room(&mut self) -> bool {
+        let room = self.generations.len() + self.packed.len() < OPEN_FILES_MAX;
         if !room && !self.generations.iter().any(Generation::is_over) {
             self.generations.iter_mut().any(Generation::hurry);
         }
         room
     }
 
-    fn tell_waiting(&mut self, path: &Arc<Path>) {
+    /// Whether one more file may be opened that cannot wait.
+    pub(super) fn has_room_now(&self) -> bool {
+        self.generations.len() + self.packed.len() < 2 * OPEN_FILES_MAX
+    }
+
+    pub(super) fn tell_waiting(&mut self, path: &Arc<Path>) {
         if !self.told.contains_key(path) {
             self.counters.open_limit_hits += 1;
         }
@@ -453,20 +487,49 @@ impl Follower {
     }
 
     /// The next file to read from: rotated ones in their order, then the live ones in turn.
-    fn next_readable(&mut self) -> Option<usize> {
+    fn next_readable(&mut self) -> Option<Next> {
         let wants = |generation: &Generation| {
             generation.is_readable() || (generation.is_over() && !generation.resting)
         };
-        let rotated = self.generations.iter().position(|it| it.is_leaving() && wants(it));
-        if rotated.is_some() {
-            return rotated;
+        let indexed = |(index, it): (usize, &Generation)| (it.sequence, Next::Plain(index));
+        let mut leaving = self.generations.iter().enumerate();
+        let leaving = leaving.find(|(_, it)| it.is_leaving() && wants(it)).map(indexed);
+        let mut packed = self.packed.iter().enumerate().filter(|(_, it)| it.is_readable());
+        let packed = packed.next().map(|(index, it)| (it.sequence, Next::Packed(index)));
+        let rotated = leaving.into_iter().chain(packed).min_by_key(|(sequence, _)| *sequence);
+        if let Some((_, next)) = rotated {
+            return Some(next);
         }
         let count = self.generations.len();
         let turn = (0..count)
             .map(|step| (self.turn + step) % count)
             .find(|index| self.generations.get(*index).is_some_and(wants))?;
         self.turn = turn + 1;
-        Some(turn)
+        Some(Next::Plain(turn))
+    }
+
+    fn read_packed(&mut self, index: usize, line: &mut impl FnMut(&Arc<Path>, Line<'_>)) {
+        let Some(packed) = self.packed.get_mut(index) else { return };
+        let fault = match packed.read(line) {
+            Step::CutOff => return,
+            Step::Read(new_bytes) => {
+                self.counters.read_bytes += new_bytes;
+                return;
+            }
+            Step::End(new_bytes) => {
+                self.counters.read_bytes += new_bytes;
+                None
+            }
+            Step::Broken(error) => Some(error),
+        };
+        let packed = self.packed.remove(index);
+        if let Some(error) = fault {
+            let lost_bytes = packed.lost_bytes();
+            self.counters.add_gap(GapReason::Unreadable, lost_bytes.unwrap_or_default());
+            self.tell(Arc::clone(&packed.path), error.into());
+            self.tell_lost(&packed.path, GapReason::Unreadable, lost_bytes);
+        }
+        self.remember(packed.place().clone());
     }
 
     /// Closes a file that is over, after its last line; not if it turns out to hold more.
@@ -485,26 +548,23 @@ impl Follower {
                 self.tell(path, error.into());
             }
         }
-        let closed = self.generations.remove(index).remember();
+        let closed = self.generations.remove(index).place();
         self.remember(closed);
     }
 
-    fn remember(&mut self, closed: Remembered) {
+    pub(super) fn remember(&mut self, closed: Place) {
+        self.closed_revision += 1;
         if self.remembered.len() >= FILES_REMEMBERED_MAX {
             self.remembered.pop_front();
         }
         self.remembered.push_back(closed);
     }
 
-    fn tell(&mut self, path: Arc<Path>, problem: Problem) {
+    pub(super) fn tell(&mut self, path: Arc<Path>, problem: Problem) {
         let text = problem.to_string();
         let told = self.told.insert(Arc::clone(&path), (text.clone(), self.looks));
         if told.is_none_or(|(before, _)| before != text) {
             self.changes.add(Change::Problem { path, problem });
         }
     }
-}
-
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

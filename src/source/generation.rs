@@ -6,143 +6,26 @@
 //! of an unfinished line is kept in memory: it is read again, from the place after the last whole
 //! line.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
-
-use memchr::memrchr;
 
 use crate::clock::Monotonic;
-use crate::limits::{LINE_BYTES_MAX, ROTATED_IDLE_GRACE};
-use crate::source::identity::{ANCHOR_BYTES, FileKey, HEAD_BYTES, Mark, read_at};
+use crate::limits::ROTATED_IDLE_GRACE;
+use crate::source::identity::{ANCHOR_BYTES, FileKey, HEAD_BYTES, Mark, Times, read_at};
 use crate::source::lines::{Line, LineBuffer, LinePosition};
+use crate::source::opened::{Opened, Tail, anchor_before};
+use crate::source::places::{OpenPlace, Place};
 use crate::source::stream::Compression;
-
-/// When a file came to be and was last written, to tell which of two generations is the newer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
-    pub(super) birth: Option<SystemTime>,
-    pub(super) modified: Option<SystemTime>,
-}
-
-impl Times {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        Self { birth: metadata.created().ok(), modified: metadata.modified().ok() }
-    }
-
-    /// Whether this file came to be at or after the other; by the last write where a birth time is
-    /// missing.
-    pub(super) fn not_before(&self, other: &Self) -> bool {
-        match (self.birth, other.birth) {
-            (Some(own), Some(other)) => own >= other,
-            _ => self.modified >= other.modified,
-        }
-    }
-}
-
-/// What is kept of a file that was closed, enough to go on if it comes back.
-#[derive(Debug, Clone)]
-pub(super) struct Remembered {
-    pub(super) name: Arc<Path>,
-    pub(super) key: FileKey,
-    pub(super) times: Times,
-    pub(super) head: Mark,
-    anchor: Mark,
-    position: LinePosition,
-}
-
-/// A regular file that was opened and looked at, before it is decided where to read it from.
-#[derive(Debug)]
-pub(super) struct Opened {
-    file: File,
-    metadata: Metadata,
-    head: Vec<u8>,
-}
-
-impl Opened {
-    /// None when the path leads to something else than a regular file.
-    pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Ok(None);
-        }
-        let mut head = vec![0; HEAD_BYTES];
-        let length = read_at(&file, &mut head, 0)?.len();
-        head.truncate(length);
-        Ok(Some(Self { file, metadata, head }))
-    }
-
-    pub(super) fn key(&self) -> FileKey {
-        FileKey::of(&self.metadata)
-    }
-
-    pub(super) fn times(&self) -> Times {
-        Times::of(&self.metadata)
-    }
-
-    pub(super) fn size_bytes(&self) -> u64 {
-        self.metadata.len()
-    }
-
-    pub(super) fn head(&self) -> &[u8] {
-        &self.head
-    }
-
-    pub(super) fn is_compressed(&self) -> bool {
-        Compression::of(&self.head) != Compression::None
-    }
-
-    /// Whether this is the closed file, holding what was read of it.
-    pub(super) fn continues(&self, closed: &Remembered) -> bool {
-        let anchor_offset =
-            closed.position.byte_offset.saturating_sub(closed.anchor.length_bytes as u64);
-        self.key() == closed.key
-            && self.size_bytes() >= closed.position.byte_offset
-            && closed.head.begins(&self.head)
-            && read_at(&self.file, &mut [0; ANCHOR_BYTES], anchor_offset)
-                .is_ok_and(|bytes| closed.anchor.begins(bytes))
-    }
-
-    /// What would be remembered if the file were closed unread.
-    pub(super) fn unread(&self, name: Arc<Path>) -> Remembered {
-        Remembered {
-            name,
-            key: self.key(),
-            times: self.times(),
-            head: Mark::of(&self.head),
-            anchor: Mark::default(),
-            position: LinePosition::START,
-        }
-    }
-
-    /// The place of the first line that is not over yet.
-    fn end(&self) -> io::Result<LinePosition> {
-        let size = self.size_bytes();
-        let mut tail = vec![0; LINE_BYTES_MAX + 2];
-        let tail_offset = size.saturating_sub(tail.len() as u64);
-        let tail = read_at(&self.file, &mut tail, tail_offset)?;
-        let byte_offset = match memrchr(b'\n', tail) {
-            Some(newline) => tail_offset + newline as u64 + 1,
-            None if tail_offset == 0 => 0,
-            // So long that it would be cut anyhow: the rest of it is not wanted.
-            None => {
-                return Ok(LinePosition { byte_offset: size, line_number: 1, discarding: true });
-            }
-        };
-        Ok(LinePosition { byte_offset, ..LinePosition::START })
-    }
-}
 
 /// Where to read a newly opened file from.
 #[derive(Debug)]
-pub(super) enum Place<'a> {
+pub(super) enum Begin<'a> {
     Start,
     End,
-    After(&'a Remembered),
+    After(&'a OpenPlace),
 }
 
 /// Whether a name still leads to the file.
@@ -159,12 +42,21 @@ pub(super) enum Stage {
 }
 
 /// What a look at the open file finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Check {
     Same,
-    /// Written anew from its start, or cut shorter; `lost_bytes` were seen to exist and not handed
-    /// out.
-    Truncated {
+    /// It was empty until now and something has happened to it: it may even have been written to,
+    /// copied and emptied since it was last written at this time, in nanoseconds.
+    Begun {
+        written_before: Option<i64>,
+    },
+    /// It holds something else than what was read, which is to be read from its start. What was read
+    /// of it stands, if anywhere, in a copy.
+    Rewritten {
+        was: Box<OpenPlace>,
+    },
+    /// It was cut shorter behind the place of reading: so many bytes were seen to exist.
+    Shortened {
         lost_bytes: u64,
     },
     /// Nothing was handed out yet, and what stands in it now is compressed.
@@ -174,13 +66,17 @@ pub(super) enum Check {
 #[derive(Debug)]
 pub(super) struct Generation {
     pub(super) name: Arc<Path>,
+    /// Where the name led when the file was opened, links followed.
+    pub(super) target: Arc<Path>,
+    /// Files are read in this order.
+    pub(super) sequence: u64,
     pub(super) key: FileKey,
     pub(super) stage: Stage,
     /// Not read again before the next look: it ended early, or reading failed.
     pub(super) resting: bool,
     /// The last read failed.
     pub(super) failing: bool,
-    file: File,
+    file: Arc<File>,
     times: Times,
     head: Mark,
     /// Marks the bytes right before `position`.
@@ -195,29 +91,40 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    pub(super) fn new(name: Arc<Path>, opened: Opened, place: &Place<'_>) -> io::Result<Self> {
-        let (position, anchor) = match place {
-            Place::Start => (LinePosition::START, Mark::default()),
-            Place::End => {
+    pub(super) fn new(name: Arc<Path>, opened: &Opened, begin: &Begin<'_>) -> io::Result<Self> {
+        let (key, size_bytes) = (opened.key(), opened.size_bytes());
+        let (mut times, mut read_to) = (opened.times(), None);
+        let (position, anchor) = match begin {
+            Begin::Start => (LinePosition::START, Mark::default()),
+            Begin::End => {
                 let position = opened.end()?;
                 (position, anchor_before(&opened.file, position.byte_offset)?)
             }
-            Place::After(closed) => (closed.position, closed.anchor),
+            Begin::After(OpenPlace { place, read_to: before, .. }) => {
+                if place.key == key {
+                    times.birth = place.times.birth;
+                }
+                read_to = Some((*before).min(size_bytes));
+                (place.position, place.anchor)
+            }
         };
+        let target = name.canonicalize().map_or_else(|_| Arc::clone(&name), Arc::from);
         Ok(Self {
             name,
-            key: opened.key(),
+            target,
+            sequence: 0,
+            key,
             stage: Stage::Live,
             resting: false,
             failing: false,
-            times: opened.times(),
-            head: Mark::of(&opened.head),
+            times,
+            head: Mark::of(opened.head()),
             anchor,
             position,
-            read_to: position.byte_offset,
-            size_bytes: opened.size_bytes(),
+            read_to: read_to.unwrap_or_default().max(position.byte_offset),
+            size_bytes,
             deleted: false,
-            file: opened.file,
+            file: Arc::clone(&opened.file),
         })
     }
 
@@ -229,12 +136,13 @@ impl Generation {
         self.size_bytes
     }
 
-    pub(super) fn times(&self) -> Times {
-        self.times
-    }
-
-    pub(super) fn head(&self) -> Mark {
-        self.head
+    /// Whether what it begins with and `head` are the same as far as both go.
+    pub(super) fn begins_like(&self, head: &[u8]) -> bool {
+        let shared = head.len().min(self.head.length_bytes);
+        let mut buffer = [0; HEAD_BYTES];
+        shared > 0
+            && read_at(&self.file, buffer.get_mut(..shared).unwrap_or_default(), 0)
+                .is_ok_and(|own| head.get(..shared) == Some(own))
     }
 
     /// Whether no name at all leads to the file any more.
@@ -297,28 +205,37 @@ impl Generation {
         let metadata = self.file.metadata()?;
         let size = metadata.len();
         self.deleted = metadata.nlink() == 0;
-        self.times.modified = metadata.modified().ok().or(self.times.modified);
         let mut buffer = [0; HEAD_BYTES];
         let head = read_at(&self.file, &mut buffer, 0)?;
-        let seen_bytes = self.size_bytes.max(self.read_to);
+        let now = Times::of(&metadata).modified.or(self.times.modified);
         if size < self.read_to || !self.head.begins(head) || !self.is_anchored()? {
-            let lost_bytes = seen_bytes.saturating_sub(self.position.byte_offset);
+            let was = Box::new(self.open_place());
             self.position = LinePosition::START;
             self.read_to = 0;
             self.anchor = Mark::default();
             self.head = Mark::of(head);
             self.size_bytes = size;
-            return Ok(Check::Truncated { lost_bytes });
+            // What stands in it now is younger than any copy of what stood in it before.
+            self.times = Times { birth: now, modified: now };
+            return Ok(Check::Rewritten { was });
         }
+        let written_before = std::mem::replace(&mut self.times.modified, now);
+        let was_empty = self.head.length_bytes == 0;
         if head.len() > self.head.length_bytes {
             self.head = Mark::of(head);
         }
-        self.size_bytes = size;
+        let seen_bytes = std::mem::replace(&mut self.size_bytes, size).max(self.read_to);
         if size < seen_bytes {
-            return Ok(Check::Truncated { lost_bytes: seen_bytes - size });
+            return Ok(Check::Shortened { lost_bytes: seen_bytes - size });
         }
         if self.position.byte_offset == 0 && Compression::of(head) != Compression::None {
             return Ok(Check::Compressed);
+        }
+        if was_empty && written_before != now {
+            if head.is_empty() {
+                self.times.birth = now;
+            }
+            return Ok(Check::Begun { written_before });
         }
         Ok(Check::Same)
     }
@@ -332,14 +249,16 @@ impl Generation {
         Ok(length == 0 || self.anchor.begins(read_at(&self.file, &mut buffer, offset)?))
     }
 
-    /// Reads one chunk; returns the bytes that are new.
+    /// Reads one chunk, nothing beyond the size last seen: what stands behind it was written later
+    /// than the last write that is known. Returns the bytes that are new.
     pub(super) fn read(
         &mut self,
         buffer: &mut LineBuffer,
         line: &mut impl FnMut(&Arc<Path>, Line<'_>),
     ) -> io::Result<u64> {
         let name = &self.name;
-        let mut tail = Tail { file: &self.file, offset: self.position.byte_offset };
+        let tail = Tail { file: &*self.file, offset: self.position.byte_offset };
+        let mut tail = tail.take(self.unread_bytes());
         buffer.resume(self.position);
         let result = buffer.read_from(&mut tail, &mut |found| line(name, found));
         self.failing = result.is_err();
@@ -382,9 +301,10 @@ impl Generation {
         self.read_to.saturating_sub(before)
     }
 
-    pub(super) fn remember(&self) -> Remembered {
-        Remembered {
+    pub(super) fn place(&self) -> Place {
+        Place {
             name: Arc::clone(&self.name),
+            target: Arc::clone(&self.target),
             key: self.key,
             times: self.times,
             head: self.head,
@@ -392,25 +312,13 @@ impl Generation {
             position: self.position,
         }
     }
-}
 
-fn anchor_before(file: &File, offset: u64) -> io::Result<Mark> {
-    let from = offset.saturating_sub(ANCHOR_BYTES as u64);
-    let length = usize::try_from(offset - from).unwrap_or(ANCHOR_BYTES);
-    let mut buffer = [0; ANCHOR_BYTES];
-    Ok(Mark::of(read_at(file, buffer.get_mut(..length).unwrap_or_default(), from)?))
-}
-
-/// The file from an offset on, without moving the offset that the descriptor has.
-struct Tail<'a> {
-    file: &'a File,
-    offset: u64,
-}
-
-impl Read for Tail<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.offset)?;
-        self.offset += count as u64;
-        Ok(count)
+    pub(super) fn open_place(&self) -> OpenPlace {
+        OpenPlace {
+            place: self.place(),
+            read_to: self.read_to,
+            size_bytes: self.size_bytes,
+            leaving: self.is_leaving(),
+        }
     }
 }

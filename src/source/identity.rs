@@ -7,7 +7,9 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use minicbor::{Decode, Encode};
 
 /// Bytes at the start of a file that are marked.
 pub const HEAD_BYTES: usize = 1024;
@@ -16,29 +18,77 @@ pub const HEAD_BYTES: usize = 1024;
 pub const ANCHOR_BYTES: usize = 256;
 
 /// The file itself, as far as the file system tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
 pub struct FileKey {
     /// Number of the file system.
+    #[n(0)]
     pub device: u64,
     /// Number of the file in it; used again after the file is gone.
+    #[n(1)]
     pub inode: u64,
-    /// When the file came to be; none where the file system does not keep it.
-    pub birth: Option<SystemTime>,
+    /// When the file came to be, in nanoseconds since 1970; none where the file system does not keep
+    /// it.
+    #[n(2)]
+    pub birth: Option<i64>,
 }
 
 impl FileKey {
     /// The key of a file that was looked at.
     pub fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino(), birth: metadata.created().ok() }
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            birth: nanoseconds(metadata.created()),
+        }
+    }
+}
+
+/// When a file came to be and was last written, to tell which of two is the newer. In nanoseconds
+/// since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Times {
+    /// When it came to be, or was written anew from its start; none where that is not known.
+    #[n(0)]
+    pub birth: Option<i64>,
+    /// The last write.
+    #[n(1)]
+    pub modified: Option<i64>,
+}
+
+impl Times {
+    /// The times of a file that was looked at.
+    pub fn of(metadata: &Metadata) -> Self {
+        let (birth, modified) = (metadata.created(), metadata.modified());
+        Self { birth: nanoseconds(birth), modified: nanoseconds(modified) }
+    }
+
+    /// Whether this file came to be at or after the other; by the last write where a birth time is
+    /// missing.
+    pub fn not_before(&self, other: &Self) -> bool {
+        match (self.birth, other.birth) {
+            (Some(own), Some(other)) => own >= other,
+            _ => self.modified >= other.modified,
+        }
+    }
+}
+
+/// Since 1970, negative before; none outside 1677 to 2262.
+fn nanoseconds(time: io::Result<SystemTime>) -> Option<i64> {
+    let nanoseconds = |duration: Duration| i64::try_from(duration.as_nanos()).ok();
+    match time.ok()?.duration_since(UNIX_EPOCH) {
+        Ok(since) => nanoseconds(since),
+        Err(before) => nanoseconds(before.duration()).map(|before| -before),
     }
 }
 
 /// A stretch of a file, remembered by its length and a hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Mark {
     /// Length of the stretch.
+    #[n(0)]
     pub length_bytes: usize,
     /// Its hash, see [`hash`].
+    #[n(1)]
     pub hash: u64,
 }
 

@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 
 use memchr::memchr_iter;
+use minicbor::{Decode, Encode};
 
 use crate::limits::{CHUNK_BYTES, LINE_BYTES_MAX};
 
@@ -25,13 +26,16 @@ pub struct Line<'a> {
 
 /// A place between two lines, or within the discarded rest of an overlong one. Reading can be taken
 /// up again from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct LinePosition {
     /// Bytes from 0; everything before it was handed out or discarded.
+    #[n(0)]
     pub byte_offset: u64,
     /// Number of the line at this place, from 1.
+    #[n(1)]
     pub line_number: u64,
     /// The bytes up to the next newline belong to a line that was handed out cut.
+    #[n(2)]
     pub discarding: bool,
 }
 

@@ -10,12 +10,17 @@ pub mod file;
 pub mod identity;
 pub mod lines;
 pub mod pattern;
+pub mod places;
 pub mod stream;
 pub mod watch;
 
 mod ahead;
+mod found;
 mod generation;
+mod opened;
+mod packed;
 mod siblings;
+mod succession;
 
 pub use blocks::{Block, Blocks};
 pub use file::Follower;

@@ -1,62 +1,175 @@
-//! Rotated files that no look ever saw under their live name.
+//! Rotated files beside a log: the one that was followed, copies of it, and those that no look ever
+//! saw under their live name.
 //!
 //! When a log is rotated twice between two looks, the file in the middle already has its rotated
 //! name. It is found here by that name, in the two families that logrotate writes (`mtls.log.1`,
-//! `mtls.log-20261122`, each also before the extension), by being newer than the file that was
-//! followed, and by not being a copy of one. Compressed ones are named, not read.
+//! `mtls.log-20261122`, each also before the extension, compressed or not), by being newer than the
+//! file that was followed, and by not being a copy of one.
 
+use std::fs::{DirEntry, Metadata};
+use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::source::generation::{Opened, Times};
-use crate::source::identity::FileKey;
+use crate::source::identity::{FileKey, Times};
+use crate::source::opened::Opened;
+use crate::source::places::Place;
 
 /// Entries of the log's directory that are looked through; a rotated file beyond them is not found.
 const ENTRIES_SEARCHED_MAX: usize = 4096;
 
-/// A rotated file that was not followed.
+/// A file beside a log.
 #[derive(Debug)]
 pub(super) struct Sibling {
     pub(super) path: PathBuf,
     pub(super) opened: Opened,
-    order: i64,
+    /// None for a name that no rotation gives.
+    pub(super) order: Option<Order>,
 }
 
-/// The rotated siblings of `live` that are newer than `previous`, the file followed before under
-/// that name, oldest first. `is_known` tells files that are followed or were.
+/// The place of a rotated file among its siblings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// `.1`, `.2`: it grows with age.
+    Count(i64),
+    /// `-20261122`: it falls with age.
+    Date(i64),
+}
+
+impl Order {
+    /// Larger for younger files.
+    fn rank(self) -> i64 {
+        match self {
+            Self::Count(number) => -number,
+            Self::Date(number) => number,
+        }
+    }
+
+    /// Whether this one is younger; none where the names do not tell.
+    fn is_younger_than(self, other: Self) -> Option<bool> {
+        match (self, other) {
+            (Self::Count(_), Self::Count(_)) | (Self::Date(_), Self::Date(_)) => {
+                Some(self.rank() > other.rank())
+            }
+            (Self::Count(_) | Self::Date(_), _) => None,
+        }
+    }
+}
+
+/// What makes a sibling newer than the file followed before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newer {
+    /// Not older than these.
+    pub(super) than: Times,
+    /// Younger than the sibling of this name, where the names tell.
+    pub(super) order: Option<Order>,
+}
+
+/// The file of this key, whatever its name is.
+pub(super) fn by_key(live: &Path, key: &FileKey) -> Option<Sibling> {
+    let mut entries = entries(live).filter(|entry| entry.ino() == key.inode);
+    let entry = entries.find(|it| it.metadata().is_ok_and(|found| FileKey::of(&found) == *key))?;
+    let opened = Opened::open(&entry.path()).ok().flatten().filter(|it| it.key() == *key)?;
+    let order = name_order(live, &entry).map(|(order, _)| order);
+    Some(Sibling { path: entry.path(), opened, order })
+}
+
+/// A rotated sibling that holds what was read up to the place: plain ones first, then younger ones.
+/// `is_known` tells files that are followed or were.
+pub(super) fn holding(
+    live: &Path,
+    place: &Place,
+    is_known: impl Fn(&FileKey) -> bool,
+) -> Option<Sibling> {
+    let mut rotated = rotated(live);
+    rotated.sort_by_key(|it| (it.is_packed, std::cmp::Reverse(it.order.rank())));
+    let mut siblings = rotated.into_iter().filter(|it| !is_known(&FileKey::of(&it.metadata)));
+    siblings.find_map(|it| it.open().filter(|sibling| sibling.opened.holds(place)))
+}
+
+/// The rotated siblings of `live` that are newer than the file followed before under that name, at
+/// most `count_max`, oldest first. `is_known` tells files that are followed or were.
 pub(super) fn missed(
     live: &Path,
-    previous: &Times,
+    newer: &Newer,
+    count_max: usize,
     is_known: impl Fn(&FileKey, &[u8]) -> bool,
 ) -> Vec<Sibling> {
-    let (Some(directory), Some(live_name)) = (live.parent(), live.file_name()) else {
-        return Vec::new();
-    };
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    let Ok(entries) = directory.read_dir() else { return Vec::new() };
-    let mut missed: Vec<Sibling> = entries
-        .take(ENTRIES_SEARCHED_MAX)
-        .filter_map(Result::ok)
-        .filter_map(|entry| {
-            let order = rotation_order(live_name.to_str()?, entry.file_name().to_str()?)?;
-            let times = Times::of(&entry.metadata().ok().filter(std::fs::Metadata::is_file)?);
-            if !times.not_before(previous) {
-                return None;
-            }
-            let opened = Opened::open(&entry.path()).ok().flatten()?;
-            // A compressed file is always younger than what it holds, but keeps its last write.
-            let newer = !opened.is_compressed() || times.modified > previous.modified;
-            let unknown = !is_known(&opened.key(), opened.head());
-            (newer && unknown).then(|| Sibling { path: entry.path(), opened, order })
-        })
-        .collect();
-    missed.sort_by_key(|sibling| (sibling.opened.times().birth, sibling.order));
-    missed
+    let mut rotated = rotated(live);
+    rotated.retain(|it| it.is_newer(newer));
+    let is_counted = |it: &Rotated| matches!(it.order, Order::Count(_));
+    if rotated.iter().all(is_counted) {
+        rotated.sort_by_key(|it| it.order.rank());
+    } else {
+        rotated.sort_by_key(|it| (it.age(), it.order.rank()));
+    }
+    let siblings = rotated.into_iter().filter_map(|it| it.open());
+    siblings.filter(|it| !is_known(&it.opened.key(), it.opened.head())).take(count_max).collect()
 }
 
-/// The place of a rotated file among its siblings, older ones first, if `name` is a rotated name of
-/// `live_name`.
-fn rotation_order(live_name: &str, name: &str) -> Option<i64> {
-    let name = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+/// A file with a rotated name.
+struct Rotated {
+    path: PathBuf,
+    metadata: Metadata,
+    order: Order,
+    is_packed: bool,
+}
+
+impl Rotated {
+    fn is_newer(&self, newer: &Newer) -> bool {
+        let times = Times::of(&self.metadata);
+        let by_name = newer.order.and_then(|other| self.order.is_younger_than(other));
+        by_name != Some(false)
+            && times.not_before(&newer.than)
+            // A compressed file is always younger than what it holds, but keeps its last write.
+            && (!self.is_packed || times.modified > newer.than.modified)
+    }
+
+    /// When what it holds was written, roughly.
+    fn age(&self) -> Option<i64> {
+        let Times { birth, modified } = Times::of(&self.metadata);
+        if self.is_packed { modified } else { birth.or(modified) }
+    }
+
+    /// None when it has gone, or is being compressed just now.
+    fn open(self) -> Option<Sibling> {
+        let opened = Opened::open(&self.path).ok().flatten()?;
+        let is_whole = !self.is_packed || opened.is_compressed();
+        is_whole.then_some(Sibling { path: self.path, opened, order: Some(self.order) })
+    }
+}
+
+fn rotated(live: &Path) -> Vec<Rotated> {
+    let named = |entry: DirEntry| {
+        let (order, is_packed) = name_order(live, &entry)?;
+        let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
+        Some(Rotated { path: entry.path(), metadata, order, is_packed })
+    };
+    let mut rotated: Vec<Rotated> = entries(live).filter_map(named).collect();
+    // A file is compressed under its own name first, and only then deleted.
+    let plain: std::collections::HashSet<PathBuf> =
+        rotated.iter().filter(|it| !it.is_packed).map(|it| it.path.clone()).collect();
+    rotated.retain(|it| !it.is_packed || !plain.contains(&it.path.with_extension("")));
+    rotated
+}
+
+fn entries(live: &Path) -> impl Iterator<Item = DirEntry> {
+    let directory = live.parent().map(|directory| match directory.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => directory,
+    });
+    let entries = directory.and_then(|directory| directory.read_dir().ok());
+    entries.into_iter().flatten().take(ENTRIES_SEARCHED_MAX).filter_map(Result::ok)
+}
+
+fn name_order(live: &Path, entry: &DirEntry) -> Option<(Order, bool)> {
+    rotation_order(live.file_name()?.to_str()?, entry.file_name().to_str()?)
+}
+
+/// The place of a rotated file among its siblings and whether it is compressed, if `name` is a
+/// rotated name of `live_name`.
+fn rotation_order(live_name: &str, name: &str) -> Option<(Order, bool)> {
+    let packed = [".gz", ".zst"].iter().find_map(|end| name.strip_suffix(end));
+    let name = packed.unwrap_or(name);
     let middle = name.strip_prefix(live_name).or_else(|| {
         let (stem, extension) = live_name.rsplit_once('.')?;
         name.strip_prefix(stem)?.strip_suffix(extension)?.strip_suffix('.')
@@ -67,8 +180,8 @@ fn rotation_order(live_name: &str, name: &str) -> Option<i64> {
     }
     let digits: String = rotated.chars().filter(char::is_ascii_digit).take(18).collect();
     let number: i64 = digits.parse().ok()?;
-    // A count grows with age, a date falls.
-    Some(if digits.len() <= 4 { -number } else { number })
+    let order = if digits.len() <= 4 { Order::Count(number) } else { Order::Date(number) };
+    Some((order, packed.is_some()))
 }
 
 #[cfg(test)]
@@ -78,7 +191,10 @@ mod tests {
     #[test]
     fn rotated_names_are_those_of_logrotate() {
         let check = |name: &str, expected: Option<i64>| {
-            assert_eq!(rotation_order("mtls.log", name), expected, "{name}");
+            let found = rotation_order("mtls.log", name);
+            assert_eq!(found.map(|(order, _)| order.rank()), expected, "{name}");
+            let packed = name.ends_with(".gz") || name.ends_with(".zst");
+            assert!(found.is_none_or(|(_, is_packed)| is_packed == packed), "{name}");
         };
         check("mtls.log.1", Some(-1));
         check("mtls.log.12", Some(-12));
@@ -98,8 +214,11 @@ mod tests {
         check("mtls.log.403.txt", None);
         check("other.log.1", None);
         check("mtls-extended.log", None);
-        assert_eq!(rotation_order("access", "access.1"), Some(-1));
-        assert_eq!(rotation_order("access", "access-1"), Some(-1));
+        assert_eq!(rotation_order("access", "access.1"), Some((Order::Count(1), false)));
+        assert_eq!(rotation_order("access", "access-1"), Some((Order::Count(1), false)));
+        assert_eq!(Order::Count(1).is_younger_than(Order::Count(2)), Some(true));
+        assert_eq!(Order::Date(1).is_younger_than(Order::Date(2)), Some(false));
+        assert_eq!(Order::Date(1).is_younger_than(Order::Count(2)), None);
     }
 
     #[test]
@@ -110,8 +229,9 @@ mod tests {
             std::fs::write(at(name), name).unwrap();
             Times::of(&at(name).metadata().unwrap())
         };
+        let newer = |than: &Times, order| Newer { than: *than, order };
         let newer_than = |previous: &Times, known: &str| -> Vec<PathBuf> {
-            missed(&at("a.log"), previous, |_, head| head == known.as_bytes())
+            missed(&at("a.log"), &newer(previous, None), 9, |_, head| head == known.as_bytes())
                 .into_iter()
                 .map(|sibling| sibling.path)
                 .collect()
@@ -123,12 +243,22 @@ mod tests {
         write("a.log.bak");
         std::fs::create_dir(at("a.log.7")).unwrap();
         assert_eq!(newer_than(&first, "a.log.3"), [at("a.log.2"), at("a.log.1")]);
-        let later = |times: Option<std::time::SystemTime>| {
-            times.map(|time| time + std::time::Duration::from_secs(60))
-        };
+        let later = |time: Option<i64>| time.map(|time| time + 60_000_000_000);
         let future = Times { birth: later(first.birth), modified: later(first.modified) };
         assert!(newer_than(&future, "").is_empty());
-        assert!(missed(Path::new("/"), &first, |_, _| false).is_empty());
-        assert!(missed(&at("none/a.log"), &first, |_, _| false).is_empty());
+        let all = |live: &Path, order: Option<Order>, count_max: usize| {
+            missed(live, &newer(&first, order), count_max, |_, _| false).len()
+        };
+        assert_eq!(all(&at("a.log"), None, 9), 3);
+        assert_eq!(all(&at("a.log"), None, 2), 2);
+        assert_eq!(all(&at("a.log"), Some(Order::Count(2)), 9), 1);
+        assert_eq!(all(&at("a.log"), Some(Order::Date(2)), 9), 3);
+        assert_eq!(all(Path::new("/"), None, 9), 0);
+        assert_eq!(all(&at("none/a.log"), None, 9), 0);
+        // While it is compressed, both are there.
+        write("a.log.1.gz");
+        assert_eq!(all(&at("a.log"), None, 9), 3);
+        std::fs::remove_file(at("a.log.1")).unwrap();
+        assert_eq!(all(&at("a.log"), None, 9), 2, "not compressed, or not yet");
     }
 }

@@ -252,9 +252,20 @@ impl Stream {
     /// # Errors
     /// When the first bytes cannot be read, or no decompressor can be made.
     pub fn of(
+        reader: impl Read + Send + 'static,
+        name: String,
+        size_bytes: Option<u64>,
+    ) -> Result<Self, StreamError> {
+        Self::within(reader, name, size_bytes, None)
+    }
+
+    /// The same; zstd data that needs a window of more than two to the power of `window_log_max`
+    /// bytes is a fault.
+    pub(super) fn within(
         mut reader: impl Read + Send + 'static,
         name: String,
         size_bytes: Option<u64>,
+        window_log_max: Option<u32>,
     ) -> Result<Self, StreamError> {
         let fail = |name, source| StreamError::Io { name, offset_bytes: 0, source };
         let first = match first_bytes(&mut reader) {
@@ -270,7 +281,12 @@ impl Stream {
                 Box::new(flate2::bufread::MultiGzDecoder::new(counted(whole, &consumed)))
             }
             Compression::Zstd => {
-                match zstd::stream::read::Decoder::with_buffer(counted(whole, &consumed)) {
+                let decoder = zstd::stream::read::Decoder::with_buffer(counted(whole, &consumed));
+                let bounded = decoder.and_then(|mut decoder| {
+                    window_log_max.map_or(Ok(()), |max| decoder.window_log_max(max))?;
+                    Ok(decoder)
+                });
+                match bounded {
                     Ok(decoder) => Box::new(decoder),
                     Err(source) => return Err(fail(name, source)),
                 }

@@ -15,6 +15,7 @@ use gatelog::source::pattern::Pattern;
 pub(crate) struct Scene {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) follower: Follower,
+    patterns: Vec<PathBuf>,
     pub(crate) now: Duration,
     pub(crate) lines: Vec<String>,
     pub(crate) changes: Vec<String>,
@@ -30,10 +31,35 @@ impl Scene {
         patterns: &[&str],
         start: StartAt,
     ) -> Self {
-        let patterns =
-            patterns.iter().map(|it| Pattern::new(directory.path().join(it)).unwrap()).collect();
-        let follower = Follower::new(patterns, start);
-        Self { directory, follower, now: Duration::ZERO, lines: Vec::new(), changes: Vec::new() }
+        let patterns: Vec<PathBuf> = patterns.iter().map(|it| directory.path().join(it)).collect();
+        let follower = Follower::new(parsed(&patterns), start);
+        let (lines, changes) = (Vec::new(), Vec::new());
+        Self { directory, follower, patterns, now: Duration::ZERO, lines, changes }
+    }
+
+    /// The state as it is stored.
+    pub(crate) fn state(&self) -> Vec<u8> {
+        minicbor::to_vec(self.follower.state()).unwrap()
+    }
+
+    /// As after a kill: what is known is what was stored.
+    pub(crate) fn resume(&mut self, state: &[u8]) {
+        let state = minicbor::decode(state).unwrap();
+        self.follower = Follower::resume(parsed(&self.patterns), StartAt::End, state);
+        self.now = Duration::ZERO;
+        self.changes.clear();
+    }
+
+    /// `gzip`: the packed file keeps the last write of the one that it takes the place of.
+    pub(crate) fn gzip(&self, name: &str) {
+        let (from, to) = (self.at(name), self.at(&format!("{name}.gz")));
+        let modified = from.metadata().unwrap().modified().unwrap();
+        let file = fs::File::create(to).unwrap();
+        let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        packer.write_all(&fs::read(&from).unwrap()).unwrap();
+        let file = packer.finish().unwrap();
+        file.set_times(fs::FileTimes::new().set_modified(modified)).unwrap();
+        fs::remove_file(from).unwrap();
     }
 
     pub(crate) fn at(&self, name: &str) -> PathBuf {
@@ -64,8 +90,11 @@ impl Scene {
                 Change::Truncated { path, lost_bytes } => {
                     (format!("truncated, lost {lost_bytes}"), path.to_path_buf())
                 }
-                Change::Missed { path, compressed } => {
-                    (format!("missed, compressed {compressed}"), path.clone())
+                Change::Missed { path, byte_offset } => {
+                    (format!("missed, from {byte_offset}"), path.clone())
+                }
+                Change::Lost { path, reason, lost_bytes } => {
+                    (format!("lost {}, {lost_bytes:?}", reason.name()), path.to_path_buf())
                 }
                 Change::Problem { path, problem } => (problem.to_string(), path.to_path_buf()),
                 _ => panic!("unknown change"),
@@ -117,6 +146,10 @@ impl Scene {
     pub(crate) fn open_files(&self) -> usize {
         self.follower.files().count()
     }
+}
+
+fn parsed(patterns: &[PathBuf]) -> Vec<Pattern> {
+    patterns.iter().map(|pattern| Pattern::new(pattern).unwrap()).collect()
 }
 
 fn append(path: &Path, text: &str) {

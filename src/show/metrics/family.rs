@@ -71,7 +71,7 @@ families! {
          behind.";
     GAPS: Counter "log_gaps_total" ["source", "reason"]
         "Times that lines were lost before they could be read: truncated (use rename rotation), \
-         compressed (rotated and compressed unseen), unreadable (permissions).";
+         unreadable (permissions, damaged archives), deleted (while the agent was not running).";
     LAST_EVENT: Gauge "log_last_event_timestamp_seconds" ["source"]
         "Time stamp of the latest event in a source. Old: the log is quiet, or is written \
          elsewhere.";

@@ -115,7 +115,7 @@ fn known_label_sets_start_at_zero() {
     assert!(scene.series("log_last_event_timestamp_seconds", START).is_empty(), "unknown, not 0");
     assert_eq!(
         scene.series("log_gaps_total", START),
-        ["truncated", "compressed", "unreadable"]
+        ["truncated", "unreadable", "deleted"]
             .map(|reason| format!("source=\"edge\",reason=\"{reason}\" 0"))
             .into_iter()
             .collect::<std::collections::BTreeSet<_>>()

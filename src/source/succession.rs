@@ -1,0 +1,337 @@
+//! What became of a file: where its lines stand that were not read, and what came after it.
+//!
+//! Asked in three cases that are one: a file has lost its name and another one has it; it was
+//! emptied or written anew, so that what stood in it is in a copy (`copytruncate`) or nowhere; the
+//! agent was not running and finds out now. What is held open is never searched for. Whatever is in
+//! no file any more is a gap, if it is known to have existed.
+//!
+//! What cannot be known from outside: lines that were written between the copy and the truncation
+//! (logrotate's manual says so too), and those that were written to a file between our last look and
+//! its deletion while the agent was not running.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::limits::OPEN_FILES_MAX;
+use crate::source::change::{Change, GapReason};
+use crate::source::file::Follower;
+use crate::source::found::{Found, FoundFiles};
+use crate::source::generation::{Begin, Generation};
+use crate::source::identity::{FileKey, Mark, Times};
+use crate::source::lines::LinePosition;
+use crate::source::opened::Opened;
+use crate::source::packed::Packed;
+use crate::source::pattern::Pattern;
+use crate::source::places::{OpenPlace, Place};
+use crate::source::siblings::{self, Newer, Order, Sibling};
+
+/// What happens to files for which there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// They are looked for again.
+    Wait,
+    /// Nothing will lead to them later: there is room for as many again, and then they are a gap.
+    Now,
+}
+
+/// Where to look for files that came after another one.
+#[derive(Debug, Clone)]
+pub(super) struct After {
+    /// The name of the log.
+    pub(super) name: Arc<Path>,
+    /// The file beside which they stand.
+    pub(super) target: Arc<Path>,
+    pub(super) newer: Newer,
+    /// The file that has the name now.
+    pub(super) now_at: Option<FileKey>,
+}
+
+/// A file of the time before the restart.
+enum Again {
+    /// It is there, and is read on from where it was left.
+    There,
+    /// It holds something else.
+    Rewritten,
+    /// It is nowhere to be seen.
+    Gone,
+}
+
+impl Follower {
+    /// Finds the files again that were open when the state was taken, the oldest first.
+    pub(super) fn take_up(&mut self, found: &FoundFiles) {
+        while !self.pending.is_empty() {
+            let was = self.pending.remove(0);
+            let is_named = |it: &Pattern| it.names(&was.place.name);
+            if !self.patterns.iter().any(is_named) {
+                continue;
+            }
+            let is_last = !self.pending.iter().any(|later| later.place.name == was.place.name);
+            match self.find_again(&was, found, is_last) {
+                Again::There => {}
+                Again::Rewritten => {
+                    self.counters.truncations += 1;
+                    let lost_bytes = self.replaced(&was, GapReason::Truncated, is_last);
+                    let path = Arc::clone(&was.place.name);
+                    self.changes.add(Change::Truncated { path, lost_bytes });
+                }
+                Again::Gone => {
+                    let lost_bytes = self.replaced(&was, GapReason::Deleted, is_last);
+                    if lost_bytes > 0 {
+                        self.tell_lost(&was.place.name, GapReason::Deleted, Some(lost_bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    /// By its key, under whatever name; else, as after a restored backup, by what stands under the
+    /// name.
+    fn find_again(&mut self, was: &OpenPlace, found: &FoundFiles, is_last: bool) -> Again {
+        let Place { name, target, key, times, head, .. } = &was.place;
+        let named = found.of_key(key);
+        let open = |path: &Path| {
+            let opened = Opened::open(path).ok().flatten().filter(|it| it.key() == *key)?;
+            Some(Sibling { path: path.to_owned(), opened, order: None })
+        };
+        let own = named
+            .and_then(|file| open(&file.path))
+            .or_else(|| open(target))
+            .or_else(|| siblings::by_key(target, key));
+        if let Some(own) = own {
+            if !own.opened.fits(&was.place) {
+                return Again::Rewritten;
+            }
+            let order = own.order;
+            self.go_on(&own, was, named);
+            if is_last && named.is_none() {
+                self.open_after(was, *times, order);
+            } else if is_last && head.length_bytes == 0 {
+                // It may have been written to, copied and emptied.
+                self.open_after(was, written(times), None);
+            }
+            return Again::There;
+        }
+        let other = |it: &&Found| *it.path == **name && !self.is_known_key(&it.key);
+        let Some(named) = found.files.iter().find(other) else { return Again::Gone };
+        match Opened::open(&named.path).ok().flatten().filter(|it| it.holds(&was.place)) {
+            Some(opened) => {
+                self.go_on(
+                    &Sibling { path: name.to_path_buf(), opened, order: None },
+                    was,
+                    Some(named),
+                );
+                Again::There
+            }
+            None => Again::Gone,
+        }
+    }
+
+    /// What stood in a file is not there any more: goes on with a rotated file or copy that holds
+    /// it, then with those that came after it. Returns the bytes that are lost.
+    pub(super) fn replaced(&mut self, was: &OpenPlace, reason: GapReason, is_last: bool) -> u64 {
+        let place = &was.place;
+        let holding = || siblings::holding(&place.target, place, |key| self.is_known_key(key));
+        // A file that is renamed or compressed while the directory is read may be passed over.
+        let copy = holding().or_else(holding);
+        let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
+            true => u64::MAX,
+            false => copy.opened.size_bytes(),
+        });
+        let order = copy.as_ref().and_then(|copy| copy.order);
+        match copy {
+            Some(copy) => self.go_on(&copy, was, None),
+            None => self.remember(place.clone()),
+        }
+        let than = match reason {
+            // A copy that is older than the last write holds nothing that was not in the file then.
+            GapReason::Truncated => written(&place.times),
+            GapReason::Unreadable | GapReason::Deleted => place.times,
+        };
+        let younger = if is_last { self.open_after(was, than, order) } else { 0 };
+        let lost_bytes = match held_bytes {
+            Some(held) => was.size_bytes.saturating_sub(held.max(place.position.byte_offset)),
+            None => was.unread_bytes(),
+        };
+        if lost_bytes > 0 {
+            self.counters.add_gap(reason, lost_bytes);
+        } else if held_bytes.is_none() && younger > 0 && place.head.length_bytes > 0 {
+            // It has left the series, and so may others have that came after it.
+            self.counters.add_gap(reason, 0);
+            self.tell_lost(&place.name, reason, None);
+        }
+        lost_bytes
+    }
+
+    /// Opens what came after a file; returns how many there are.
+    pub(super) fn open_after(
+        &mut self,
+        was: &OpenPlace,
+        than: Times,
+        order: Option<Order>,
+    ) -> usize {
+        let Place { name, target, .. } = &was.place;
+        let (name, target) = (Arc::clone(name), Arc::clone(target));
+        let after = After { name, target, newer: Newer { than, order }, now_at: None };
+        self.open_missed(&after, Room::Now)
+    }
+
+    /// Reads a file on from a place.
+    fn go_on(&mut self, sibling: &Sibling, was: &OpenPlace, named: Option<&Found>) {
+        let Sibling { path, opened, .. } = sibling;
+        let place = &was.place;
+        if opened.is_compressed() {
+            self.go_on_packed(path, opened, was);
+            return;
+        }
+        let is_copy = named.is_none() && opened.key() != place.key;
+        if is_copy && opened.size_bytes() <= place.position.byte_offset {
+            // Nothing is added to a copy.
+            self.remember(Place { key: opened.key(), times: opened.times(), ..place.clone() });
+            return;
+        }
+        if named.is_none() && !self.has_room_now() {
+            self.give_up(&place.name, opened.size_bytes() - place.position.byte_offset);
+            return;
+        }
+        let name = named.map_or(&place.name, |named| &named.path);
+        match Generation::new(Arc::clone(name), opened, &Begin::After(was)) {
+            Ok(mut generation) => {
+                let (byte_offset, size_bytes) = (place.position.byte_offset, opened.size_bytes());
+                if named.is_some() {
+                    let path = Arc::clone(name);
+                    self.changes.add(Change::Appeared { path, byte_offset, size_bytes });
+                } else {
+                    generation.target = Arc::clone(&place.target);
+                    generation.leave(self.now);
+                    self.tell_missed(path, was, is_copy);
+                }
+                self.add_generation(generation);
+            }
+            Err(error) => self.tell(Arc::clone(name), error.into()),
+        }
+    }
+
+    fn go_on_packed(&mut self, path: &Path, opened: &Opened, was: &OpenPlace) {
+        if self.has_room_now() {
+            self.add_packed(Packed::new(path, opened, was));
+            self.tell_missed(path, was, false);
+        } else {
+            self.give_up(&was.place.name, was.unread_bytes());
+        }
+    }
+
+    fn tell_missed(&mut self, path: &Path, was: &OpenPlace, is_copy: bool) {
+        if !was.leaving && !is_copy {
+            self.counters.rotations += 1;
+        }
+        let byte_offset = was.place.position.byte_offset;
+        self.changes.add(Change::Missed { path: path.to_owned(), byte_offset });
+    }
+
+    /// Opens the files that had a name after the one followed before and before the one found now;
+    /// returns how many there are.
+    pub(super) fn open_missed(&mut self, after: &After, room: Room) -> usize {
+        let After { name, target, newer, now_at } = after;
+        let missed = siblings::missed(target, newer, 2 * OPEN_FILES_MAX, |key, head| {
+            Some(*key) == *now_at || self.is_known(key, head)
+        });
+        let count = missed.len();
+        for sibling in missed {
+            let has_room = match room {
+                Room::Wait => self.has_room(),
+                Room::Now => self.has_room_now(),
+            };
+            match (has_room, room) {
+                (true, _) => self.open_sibling(after, sibling),
+                (false, Room::Wait) => {
+                    self.tell_waiting(name);
+                    break;
+                }
+                (false, Room::Now) => self.give_up(name, sibling.opened.size_bytes()),
+            }
+        }
+        count
+    }
+
+    fn open_sibling(&mut self, after: &After, sibling: Sibling) {
+        let Sibling { path, opened, .. } = sibling;
+        let After { name, target, newer, .. } = after;
+        let place = unread(name, target, &opened, newer.than);
+        let was = OpenPlace { place, read_to: 0, size_bytes: 0, leaving: false };
+        if opened.is_compressed() {
+            self.add_packed(Packed::new(&path, &opened, &was));
+        } else {
+            match Generation::new(Arc::clone(name), &opened, &Begin::Start) {
+                Ok(mut generation) => {
+                    generation.target = Arc::clone(target);
+                    generation.leave(self.now);
+                    self.add_generation(generation);
+                }
+                Err(error) => return self.tell(Arc::clone(name), error.into()),
+            }
+        }
+        self.counters.rotations += 1;
+        self.changes.add(Change::Missed { path, byte_offset: 0 });
+    }
+
+    /// What stands beside a file of the first look is older than all that is followed: it is not
+    /// missed later.
+    pub(super) fn pass_over_siblings(&mut self, generation: &Generation) {
+        let Place { name, target, key, times, .. } = generation.place();
+        let newer = Newer { than: times, order: None };
+        let there = siblings::missed(&target, &newer, OPEN_FILES_MAX, |other, head| {
+            *other == key || generation.begins_like(head)
+        });
+        for sibling in there {
+            self.remember(unread(&name, &target, &sibling.opened, sibling.opened.times()));
+        }
+    }
+
+    /// There is no room for a file to which nothing leads later.
+    fn give_up(&mut self, name: &Arc<Path>, bytes: u64) {
+        self.counters.open_limit_hits += 1;
+        self.counters.add_gap(GapReason::Unreadable, bytes);
+        self.tell_lost(name, GapReason::Unreadable, Some(bytes));
+    }
+
+    pub(super) fn tell_lost(&mut self, path: &Arc<Path>, reason: GapReason, bytes: Option<u64>) {
+        let path = Arc::clone(path);
+        self.changes.add(Change::Lost { path, reason, lost_bytes: bytes });
+    }
+
+    /// Whether a file is followed, was, or will be looked for.
+    fn is_known_key(&self, key: &FileKey) -> bool {
+        self.generations.iter().any(|it| it.key == *key)
+            || self.packed.iter().any(|it| it.key == *key)
+            || self.remembered.iter().any(|it| it.key == *key)
+            || self.pending.iter().any(|it| it.place.key == *key)
+    }
+
+    /// Whether a file is known, or a copy of one that is.
+    fn is_known(&self, key: &FileKey, head: &[u8]) -> bool {
+        let same = |mark: &Mark| mark.length_bytes > 0 && mark.begins(head);
+        self.is_known_key(key)
+            || self.generations.iter().any(|it| it.begins_like(head))
+            || self.packed.iter().any(|it| same(&it.place().head))
+            || self.remembered.iter().any(|it| same(&it.head))
+            || self.pending.iter().any(|it| same(&it.place.head))
+    }
+}
+
+/// Newer than the last write.
+fn written(times: &Times) -> Times {
+    Times { birth: times.modified, ..*times }
+}
+
+/// A file of which nothing is read.
+fn unread(name: &Arc<Path>, target: &Arc<Path>, opened: &Opened, times: Times) -> Place {
+    Place {
+        name: Arc::clone(name),
+        target: Arc::clone(target),
+        key: opened.key(),
+        times,
+        head: Mark::of(opened.head()),
+        anchor: Mark::default(),
+        position: LinePosition::START,
+    }
+}
