@@ -21,6 +21,7 @@ use crate::setup::{missing, paste};
 use crate::show::metrics::SourceFigures;
 use crate::source::change::{Change, Changes};
 use crate::source::file::Progress;
+use crate::source::places::FollowerState;
 use crate::source::{Follower, Line};
 
 /// Shortest time between two messages about the format of one source.

@@ -33,7 +33,7 @@ pub(super) fn run(
     let mut options = options(common, logs)?;
     options.start = options.start.or(Some(StartAt::Beginning));
     let setup = Setup::load_for_lines(&options)?;
-    let sources = setup.sources.into_iter().map(Source::new);
+    let sources = setup.sources.into_iter().map(|setup| Source::new(setup, None));
     let mut sources: Vec<Source> = sources.collect::<Result<_, SetupError>>()?;
     let bell = Bell::new().map_err(Failure::usage)?;
     let mut out = LineWriter::new(filter, &context.router);

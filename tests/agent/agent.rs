@@ -47,6 +47,8 @@ impl Directory {
         for name in ["RUST_LOG", "NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM"] {
             command.env_remove(name);
         }
+        // A state of its own, which the next agent in this directory goes on from.
+        command.env_remove("STATE_DIRECTORY").env("XDG_STATE_HOME", self.at(".state"));
         command.stdin(Stdio::null());
         command
     }
