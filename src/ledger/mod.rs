@@ -102,6 +102,11 @@ impl Ledger {
         }
     }
 
+    /// The seed of its sketches; ledgers to be compared or merged need the same.
+    pub fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
     /// Counts an event.
     pub fn record(&mut self, event: &Event<'_>, router: &Router) {
         let limits = &mut self.limits;
