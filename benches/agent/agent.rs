@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use gatelog::clock::Clock;
@@ -41,6 +42,7 @@ impl Program<'_> {
         for name in ["RUST_LOG", "NOTIFY_SOCKET", "WATCHDOG_USEC", "JOURNAL_STREAM"] {
             command.env_remove(name);
         }
+        command.env_remove("STATE_DIRECTORY").env("XDG_STATE_HOME", self.at("state"));
         command.stderr(Stdio::null());
         command
     }
@@ -56,7 +58,10 @@ impl Agent {
     /// Starts it on a port that the system chooses; returns once it listens.
     pub(crate) fn start(program: &Program<'_>, arguments: &[&str]) -> Result<Agent> {
         let arguments = [&["run", "--listen", "127.0.0.1:0"], arguments].concat();
-        let said = program.at("agent.err");
+        // Two may run side by side.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let said = program.at(&format!("agent-{number}.err"));
         let child = program.command(&arguments).stderr(File::create(&said)?).spawn()?;
         let mut agent = Agent { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         agent.address = within(|| {
@@ -93,6 +98,16 @@ impl Agent {
             (counted >= lines).then_some(())
         });
         Ok(counted)
+    }
+
+    /// Stops it as systemd does.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let id = self.id().to_string();
+        Command::new("kill").args(["-s", "TERM", &id]).status()?;
+        match self.child.wait()? {
+            status if status.success() => Ok(()),
+            status => Err(format!("the agent ended with {status}").into()),
+        }
     }
 }
 

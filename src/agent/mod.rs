@@ -72,6 +72,7 @@ pub enum AgentError {
 /// When it cannot start, and when the reading thread ends by itself.
 pub fn run(options: &Options) -> Result<(), AgentError> {
     let setup = Setup::load(options)?;
+    tracing::info!("gatelog {}", env!("CARGO_PKG_VERSION"));
     let clock = Clock::system();
     let state = State::open(&setup.config, &clock)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -173,8 +174,6 @@ async fn finish(mut serving: JoinSet<()>, followed: oneshot::Receiver<()>, readi
 }
 
 fn say_start(setup: &Setup) {
-    let version = env!("CARGO_PKG_VERSION");
-    tracing::info!("gatelog {version}");
     setup.notes.iter().for_each(|note| tracing::warn!("nginx.conf: {note}"));
     for source in setup.sources.iter() {
         let name = source.name.as_str();

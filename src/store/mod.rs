@@ -313,18 +313,19 @@ fn open_file(path: &Path) -> Result<(Connection, (u64, u64)), StoreError> {
         return Err(io_error(io::Error::other("is not a regular file")));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.execute_batch(&format!(
+    let failed = |source| sqlite_error(path, source);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    // What is not ours is not touched.
+    let version = schema::version(&connection, path)?;
+    connection
+        .execute_batch(&format!(
             "PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF; \
              PRAGMA cache_size = -{STORE_CACHE_KIB}; PRAGMA auto_vacuum = INCREMENTAL; \
              PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA journal_size_limit = {STORE_WAL_BYTES};"
-        ))?;
-        Ok(connection)
-    };
-    let mut connection = open().map_err(|source| sqlite_error(path, source))?;
-    schema::bring_up_to_date(&mut connection, path)?;
+        ))
+        .map_err(failed)?;
+    schema::migrate(&mut connection, version).map_err(failed)?;
     Ok((connection, (metadata.dev(), metadata.ino())))
 }
 
@@ -425,3 +426,6 @@ fn sqlite_error(path: &Path, source: rusqlite::Error) -> StoreError {
         _ => StoreError::Sqlite { path, source },
     }
 }
+
+#[cfg(test)]
+mod tests;

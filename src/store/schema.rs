@@ -19,17 +19,17 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE source (name TEXT PRIMARY KEY, state BLOB NOT NULL, saved INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
-/// Makes or migrates the tables, in one transaction.
+/// How many of the steps the file has behind it.
 ///
 /// # Errors
 /// A schema of a later version; a file of another program counts as damaged.
-pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let failed = |source| sqlite_error(path, source);
-    let number = |connection: &Connection, pragma: &str| {
+    let number = |pragma: &str| {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(failed)
     };
-    let version = number(connection, "user_version")?;
-    let application = number(connection, "application_id")?;
+    let version = number("user_version")?;
+    let application = number("application_id")?;
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(failed)?;
@@ -37,22 +37,23 @@ pub(super) fn bring_up_to_date(connection: &mut Connection, path: &Path) -> Resu
         let reason = "a database of another program".to_owned();
         return Err(StoreError::Damaged { path: path.to_owned(), reason });
     }
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    if version > known {
-        return Err(StoreError::Newer { path: path.to_owned(), found: version, known });
-    }
-    let done = usize::try_from(version).unwrap_or(0);
+    let done = usize::try_from(version).ok().filter(|done| *done <= STEPS.len());
+    done.ok_or_else(|| {
+        let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+        StoreError::Newer { path: path.to_owned(), found: version, known }
+    })
+}
+
+/// Takes the steps that are not done yet, all or none.
+pub(super) fn migrate(connection: &mut Connection, done: usize) -> rusqlite::Result<()> {
     if done == STEPS.len() {
         return Ok(());
     }
-    let migrate = |connection: &mut Connection| {
-        let transaction = connection.transaction()?;
-        for step in STEPS.iter().skip(done) {
-            transaction.execute_batch(step)?;
-        }
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", known)?;
-        transaction.commit()
-    };
-    migrate(connection).map_err(failed)
+    let transaction = connection.transaction()?;
+    for step in STEPS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(STEPS.len()).unwrap_or(0))?;
+    transaction.commit()
 }

@@ -103,7 +103,8 @@ fn killed(ways: &[Rotation], kills: u64, lines_per_second: u64) {
     let saved = saved(Path::new(&state));
     let expected = expected(&written.lines, saved.seed().clone());
     let saved = shown(&saved);
-    let difference = saved.lines().zip(expected.lines()).find(|(saved, expected)| saved != expected);
+    let difference =
+        saved.lines().zip(expected.lines()).find(|(saved, expected)| saved != expected);
     assert_eq!(difference, None);
     assert_eq!(saved.len(), expected.len());
 }
