@@ -342,8 +342,13 @@ pub const SAVE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// does not fit is tried again later.
 pub const IMAGE_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Events after which an image is made, so that few have to be recorded again at the next start.
-pub const JOURNAL_EVENTS_MAX: u64 = 200_000;
+/// Events after which an image is made, so that few have to be recorded again at the next start: one
+/// takes about a microsecond.
+pub const JOURNAL_EVENTS_MAX: u64 = 50_000;
+
+/// Bytes of the image for which one event more may be in the journal: to write a large image costs
+/// more than to record again.
+pub const IMAGE_BYTES_PER_EVENT: u64 = 256;
 
 /// Pieces of the journal after which an image is made.
 pub const JOURNAL_PIECES_MAX: u64 = 2_000;

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Monotonic};
 use crate::ledger::Ledger;
 use crate::ledger::image::Refused;
 use crate::limits::{
-    COMMIT_INTERVAL, IMAGE_WAIT_MAX, JOURNAL_BYTES_MAX, JOURNAL_EVENTS_MAX, JOURNAL_PIECE_BYTES,
+    COMMIT_INTERVAL, IMAGE_BYTES_PER_EVENT, IMAGE_WAIT_MAX, JOURNAL_BYTES_MAX, JOURNAL_EVENTS_MAX, JOURNAL_PIECE_BYTES,
     JOURNAL_PIECES_MAX, JOURNAL_UNSAVED_BYTES_MAX, SAVE_RETRY_MAX, SAVE_RETRY_MIN, SAVE_WAIT_MAX,
 };
 use crate::store::{Changes, SavedSize};
@@ -119,7 +119,9 @@ impl Saver {
     pub(super) fn rest(&self, ledger: &mut Ledger) -> Duration {
         let now = self.clock.monotonic();
         match &self.health {
-            _ if self.at_work.is_some() => COMMIT_INTERVAL,
+            // What is done is learnt of at the next look. Each time that the thread wakes costs more
+            // than a transaction does.
+            _ if self.at_work.is_some() => SAVE_WAIT_MAX,
             Health::Failing { retry_at, .. } => retry_at.since(now),
             Health::Saving if unsaved_bytes(ledger) > 0 => {
                 COMMIT_INTERVAL.saturating_sub(now.since(self.last_save))
@@ -196,15 +198,17 @@ impl Saver {
     pub(super) fn close(mut self, ledger: &mut Ledger, states: SourceStates) -> bool {
         self.wait(ledger);
         if self.failure().is_none() {
-            let changed = self.changed(states);
-            // The next start has less to do.
-            self.saved.pieces = u64::MAX;
+            let changed = self.changed(states.clone());
             self.save(ledger, changed, Vec::new());
-        } else if self.at_work.is_none() {
-            self.retry(ledger, states);
+            self.wait(ledger);
         }
-        self.wait(ledger);
-        let is_saved = self.failure().is_none();
+        let mut is_saved = self.failure().is_none();
+        if self.at_work.is_none() && (!is_saved || self.saved.pieces > 0) {
+            // With an image the next start has less to do; or it is the last chance.
+            self.retry(ledger, states);
+            self.wait(ledger);
+            is_saved |= self.failure().is_none();
+        }
         self.keeper.end();
         is_saved
     }
@@ -212,10 +216,11 @@ impl Saver {
     fn wants_image(&self, ledger: &mut Ledger) -> bool {
         let saved = &self.saved;
         let events = ledger.journal().map_or(0, |journal| journal.events());
+        let events_max = JOURNAL_EVENTS_MAX + saved.image_bytes / IMAGE_BYTES_PER_EVENT;
         let bytes_max = JOURNAL_BYTES_MAX.max(saved.image_bytes.saturating_mul(2));
         !saved.has_image
             || self.image_after <= self.clock.monotonic()
-                && (saved.events.saturating_add(events) >= JOURNAL_EVENTS_MAX
+                && (saved.events.saturating_add(events) >= events_max
                     || saved.pieces >= JOURNAL_PIECES_MAX
                     || saved.journal_bytes >= bytes_max)
     }
