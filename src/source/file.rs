@@ -232,7 +232,7 @@ impl Follower {
             match generation.read(&mut self.buffer, line) {
                 Ok(0) => {}
                 Ok(new_bytes) => {
-                    self.counters.read_bytes += new_bytes;
+                    self.counters.add_read(new_bytes);
                     return Progress::Read;
                 }
                 Err(error) => {
@@ -331,7 +331,7 @@ impl Follower {
             }
             Ok(Check::Rewritten { was }) => {
                 self.counters.truncations += 1;
-                let lost_bytes = self.replaced(&was, GapReason::Truncated, !was.leaving);
+                let lost_bytes = self.replaced(&was, GapReason::Truncated, true);
                 self.changes.add(Change::Truncated { path, lost_bytes });
                 false
             }
@@ -513,11 +513,17 @@ impl Follower {
         let fault = match packed.read(line) {
             Step::CutOff => return,
             Step::Read(new_bytes) => {
-                self.counters.read_bytes += new_bytes;
+                self.counters.add_read(new_bytes);
                 return;
             }
             Step::End(new_bytes) => {
-                self.counters.read_bytes += new_bytes;
+                self.counters.add_read(new_bytes);
+                // A copy that was made before all was written that was seen.
+                if let Some(lost_bytes) = packed.lost_bytes() {
+                    self.counters.add_gap(GapReason::Truncated, lost_bytes);
+                    let path = Arc::clone(&packed.path);
+                    self.tell_lost(&path, GapReason::Truncated, Some(lost_bytes));
+                }
                 None
             }
             Step::Broken(error) => Some(error),
@@ -539,7 +545,7 @@ impl Follower {
             Ok(0) => {}
             // It was written to just now.
             Ok(new_bytes) => {
-                self.counters.read_bytes += new_bytes;
+                self.counters.add_read(new_bytes);
                 return;
             }
             Err(error) => {

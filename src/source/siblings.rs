@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::source::identity::{FileKey, Times};
 use crate::source::opened::Opened;
-use crate::source::places::Place;
+use crate::source::places::OpenPlace;
 
 /// Entries of the log's directory that are looked through; a rotated file beyond them is not found.
 const ENTRIES_SEARCHED_MAX: usize = 4096;
@@ -73,17 +73,25 @@ pub(super) fn by_key(live: &Path, key: &FileKey) -> Option<Sibling> {
     Some(Sibling { path: entry.path(), opened, order })
 }
 
-/// A rotated sibling that holds what was read up to the place: plain ones first, then younger ones.
-/// `is_known` tells files that are followed or were.
-pub(super) fn holding(
+/// A rotated sibling that is a copy of what was read up to a place: one that goes so far before one
+/// that does not, plain ones before compressed ones, then the youngest. `is_known` tells files that
+/// are followed or were.
+pub(super) fn copy_of(
     live: &Path,
-    place: &Place,
+    was: &OpenPlace,
     is_known: impl Fn(&FileKey) -> bool,
 ) -> Option<Sibling> {
     let mut rotated = rotated(live);
     rotated.sort_by_key(|it| (it.is_packed, std::cmp::Reverse(it.order.rank())));
-    let mut siblings = rotated.into_iter().filter(|it| !is_known(&FileKey::of(&it.metadata)));
-    siblings.find_map(|it| it.open().filter(|sibling| sibling.opened.holds(place)))
+    let mut shorter = None;
+    for rotated in rotated.into_iter().filter(|it| !is_known(&FileKey::of(&it.metadata))) {
+        let Some(sibling) = rotated.open().filter(|it| it.opened.is_copy_of(was)) else { continue };
+        if sibling.opened.reaches(&was.place) {
+            return Some(sibling);
+        }
+        shorter = shorter.or(Some(sibling));
+    }
+    shorter
 }
 
 /// The rotated siblings of `live` that are newer than the file followed before under that name, at

@@ -51,7 +51,7 @@ enum Again {
     /// It is there, and is read on from where it was left.
     There,
     /// It holds something else.
-    Rewritten,
+    Rewritten(Sibling),
     /// It is nowhere to be seen.
     Gone,
 }
@@ -68,13 +68,15 @@ impl Follower {
             let is_last = !self.pending.iter().any(|later| later.place.name == was.place.name);
             match self.find_again(&was, found, is_last) {
                 Again::There => {}
-                Again::Rewritten => {
+                Again::Rewritten(own) => {
                     self.counters.truncations += 1;
                     let lost_bytes = self.replaced(&was, GapReason::Truncated, is_last);
                     let path = Arc::clone(&was.place.name);
                     self.changes.add(Change::Truncated { path, lost_bytes });
+                    self.open_rewritten(&own, &was, found.of_key(&was.place.key));
                 }
                 Again::Gone => {
+                    self.counters.rotations += u64::from(!was.leaving);
                     let lost_bytes = self.replaced(&was, GapReason::Deleted, is_last);
                     if lost_bytes > 0 {
                         self.tell_lost(&was.place.name, GapReason::Deleted, Some(lost_bytes));
@@ -99,10 +101,11 @@ impl Follower {
             .or_else(|| siblings::by_key(target, key));
         if let Some(own) = own {
             if !own.opened.fits(&was.place) {
-                return Again::Rewritten;
+                return Again::Rewritten(own);
             }
             let order = own.order;
             self.go_on(&own, was, named);
+            self.counters.rotations += u64::from(named.is_none() && !was.leaving);
             if is_last && named.is_none() {
                 self.open_after(was, *times, order);
             } else if is_last && head.length_bytes == 0 {
@@ -113,7 +116,11 @@ impl Follower {
         }
         let other = |it: &&Found| *it.path == **name && !self.is_known_key(&it.key);
         let Some(named) = found.files.iter().find(other) else { return Again::Gone };
-        match Opened::open(&named.path).ok().flatten().filter(|it| it.holds(&was.place)) {
+        match Opened::open(&named.path)
+            .ok()
+            .flatten()
+            .filter(|it| it.is_copy_of(was) && it.reaches(&was.place))
+        {
             Some(opened) => {
                 self.go_on(
                     &Sibling { path: name.to_path_buf(), opened, order: None },
@@ -130,9 +137,9 @@ impl Follower {
     /// it, then with those that came after it. Returns the bytes that are lost.
     pub(super) fn replaced(&mut self, was: &OpenPlace, reason: GapReason, is_last: bool) -> u64 {
         let place = &was.place;
-        let holding = || siblings::holding(&place.target, place, |key| self.is_known_key(key));
+        let find = || siblings::copy_of(&place.target, was, |key| self.is_known_key(key));
         // A file that is renamed or compressed while the directory is read may be passed over.
-        let copy = holding().or_else(holding);
+        let copy = find().or_else(find);
         let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
             true => u64::MAX,
             false => copy.opened.size_bytes(),
@@ -172,7 +179,35 @@ impl Follower {
         let Place { name, target, .. } = &was.place;
         let (name, target) = (Arc::clone(name), Arc::clone(target));
         let after = After { name, target, newer: Newer { than, order }, now_at: None };
-        self.open_missed(&after, Room::Now)
+        let count = self.open_missed(&after, Room::Now);
+        if order.is_some() {
+            // Those that only look newer, as after a restored backup, are not missed later either.
+            self.pass_over(&After { newer: Newer { than, order: None }, ..after });
+        }
+        count
+    }
+
+    /// Reads a file anew from its start.
+    fn open_rewritten(&mut self, own: &Sibling, was: &OpenPlace, named: Option<&Found>) {
+        // What is compressed is told where new files are opened.
+        if own.opened.is_compressed() {
+            return;
+        }
+        let name = named.map_or(&was.place.name, |named| &named.path);
+        let Ok(mut generation) = Generation::new(Arc::clone(name), &own.opened, &Begin::Start)
+        else {
+            return;
+        };
+        generation.begin_anew();
+        if named.is_some() {
+            let (path, size_bytes) = (Arc::clone(name), own.opened.size_bytes());
+            self.changes.add(Change::Appeared { path, byte_offset: 0, size_bytes });
+        } else {
+            generation.target = Arc::clone(&was.place.target);
+            generation.leave(self.now);
+            self.changes.add(Change::Missed { path: own.path.clone(), byte_offset: 0 });
+        }
+        self.add_generation(generation);
     }
 
     /// Reads a file on from a place.
@@ -203,7 +238,7 @@ impl Follower {
                 } else {
                     generation.target = Arc::clone(&place.target);
                     generation.leave(self.now);
-                    self.tell_missed(path, was, is_copy);
+                    self.tell_missed(path, was);
                 }
                 self.add_generation(generation);
             }
@@ -214,16 +249,13 @@ impl Follower {
     fn go_on_packed(&mut self, path: &Path, opened: &Opened, was: &OpenPlace) {
         if self.has_room_now() {
             self.add_packed(Packed::new(path, opened, was));
-            self.tell_missed(path, was, false);
+            self.tell_missed(path, was);
         } else {
             self.give_up(&was.place.name, was.unread_bytes());
         }
     }
 
-    fn tell_missed(&mut self, path: &Path, was: &OpenPlace, is_copy: bool) {
-        if !was.leaving && !is_copy {
-            self.counters.rotations += 1;
-        }
+    fn tell_missed(&mut self, path: &Path, was: &OpenPlace) {
         let byte_offset = was.place.position.byte_offset;
         self.changes.add(Change::Missed { path: path.to_owned(), byte_offset });
     }
@@ -257,7 +289,7 @@ impl Follower {
         let Sibling { path, opened, .. } = sibling;
         let After { name, target, newer, .. } = after;
         let place = unread(name, target, &opened, newer.than);
-        let was = OpenPlace { place, read_to: 0, size_bytes: 0, leaving: false };
+        let was = OpenPlace::closed(place);
         if opened.is_compressed() {
             self.add_packed(Packed::new(&path, &opened, &was));
         } else {
@@ -276,14 +308,19 @@ impl Follower {
 
     /// What stands beside a file of the first look is older than all that is followed: it is not
     /// missed later.
-    pub(super) fn pass_over_siblings(&mut self, generation: &Generation) {
-        let Place { name, target, key, times, .. } = generation.place();
+    pub(super) fn pass_over_siblings(&mut self, of: &Generation) {
+        let Place { name, target, key, times, .. } = of.place();
         let newer = Newer { than: times, order: None };
-        let there = siblings::missed(&target, &newer, OPEN_FILES_MAX, |other, head| {
-            *other == key || generation.begins_like(head)
+        self.pass_over(&After { name, target, newer, now_at: Some(key) });
+    }
+
+    fn pass_over(&mut self, after: &After) {
+        let After { name, target, newer, now_at } = after;
+        let there = siblings::missed(target, newer, OPEN_FILES_MAX, |key, head| {
+            Some(*key) == *now_at || self.is_known(key, head)
         });
         for sibling in there {
-            self.remember(unread(&name, &target, &sibling.opened, sibling.opened.times()));
+            self.remember(unread(name, target, &sibling.opened, sibling.opened.times()));
         }
     }
 

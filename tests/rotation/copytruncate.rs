@@ -1,0 +1,126 @@
+//! Copies that `copytruncate` makes, while the log is followed: what was not read in time is read in
+//! the copy.
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use gatelog::source::change::GapReason;
+use gatelog::source::file::StartAt;
+
+use crate::scene::Scene;
+
+fn copy(scene: &Scene, to: &str) {
+    fs::copy(scene.at("a.log"), scene.at(to)).unwrap();
+}
+
+fn truncate(scene: &Scene) {
+    File::options().write(true).truncate(true).open(scene.at("a.log")).unwrap();
+}
+
+#[test]
+fn what_was_not_read_is_in_the_copy() {
+    for packed in [false, true] {
+        let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+        scene.append("a.log", "1\n");
+        scene.round();
+        scene.append("a.log", "2\nhalf");
+        copy(&scene, "a.log.1");
+        truncate(&scene);
+        if packed {
+            scene.gzip("a.log.1");
+        }
+        scene.append("a.log", "3\n");
+        scene.round();
+        scene.pass_grace();
+        scene.lines.sort();
+        scene.expect(&["1", "2", "3", "half"]);
+        assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
+        scene.changes.retain(|it| it.contains("lost") || it.contains("missed"));
+        let name = if packed { "a.log.1.gz" } else { "a.log.1" };
+        scene.expect_changes(&[&format!("{name}: missed, from 2"), "a.log: truncated, lost 0"]);
+        assert_eq!(scene.follower.counters().rotations, 0);
+    }
+}
+
+#[test]
+fn seen_and_not_read_is_in_the_copy() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n2\n3\n");
+    scene.look();
+    copy(&scene, "a.log.1");
+    scene.append("a.log", "after the copy\n");
+    scene.look();
+    truncate(&scene);
+    scene.round();
+    scene.expect(&["1", "2", "3"]);
+    assert_eq!(scene.gap(GapReason::Truncated), (1, 15), "what was written after the copy");
+}
+
+#[test]
+fn an_empty_log_that_is_filled_copied_and_emptied_between_two_looks() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "");
+    scene.round();
+    for round in 1..4 {
+        // Longer than the clock of the file system takes for a tick.
+        std::thread::sleep(Duration::from_millis(10));
+        scene.append("a.log", &format!("line of round {round}\n"));
+        copy(&scene, &format!("a.log.{}", 4 - round));
+        truncate(&scene);
+        scene.round();
+        scene.expect(&[&format!("line of round {round}")]);
+    }
+    assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
+}
+
+#[test]
+fn copied_twice_between_two_looks() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n");
+    scene.round();
+    scene.append("a.log", "2\n");
+    copy(&scene, "a.log.2");
+    truncate(&scene);
+    scene.append("a.log", "3\n");
+    copy(&scene, "a.log.1");
+    truncate(&scene);
+    scene.append("a.log", "4\n");
+    scene.round();
+    scene.expect(&["1", "2", "3", "4"]);
+    scene.pass_grace();
+    // Long afterwards the log is rotated by another means: the copies are not read again.
+    scene.rename("a.log", "a.log.0");
+    scene.append("a.log", "5\n");
+    scene.round();
+    scene.expect(&["5"]);
+}
+
+#[test]
+fn copies_of_old_are_never_read() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "0\n");
+    // Copies from before the agent was started.
+    for name in ["a.log.3", "a.log.2"] {
+        scene.append(name, &format!("{name}\n"));
+    }
+    scene.round();
+    for round in 0..100 {
+        scene.append("a.log", &format!("line {round}\n"));
+        scene.round();
+        copy(&scene, "a.log.1");
+        truncate(&scene);
+        scene.round();
+        fs::rename(scene.at("a.log.1"), scene.at(&format!("a.log.{}", 1000 - round))).unwrap();
+    }
+    assert_eq!(scene.lines.len(), 101);
+    // More copies than are remembered.
+    scene.rename("a.log", "a.log.1");
+    scene.append("a.log", "new\n");
+    scene.round();
+    assert_eq!(scene.lines.len(), 102);
+    let state = scene.state();
+    scene.resume(&state);
+    scene.round();
+    assert_eq!(scene.lines.len(), 102);
+    assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
+}
