@@ -92,8 +92,6 @@ struct Written {
     stored: Stored,
     /// It may be missing.
     may_be_lost: bool,
-    /// A look has seen it.
-    seen: bool,
 }
 
 /// What stood in one file from its start until it was truncated or came to its end.
@@ -104,8 +102,8 @@ struct Content {
     findable: bool,
     /// The follower has its file open, or knew it when the state was taken.
     opened: bool,
-    /// Lines in the latest copy.
-    copied: Option<usize>,
+    /// What stands in the latest copy.
+    copied: Vec<String>,
 }
 
 /// What is stored, as by an agent.
@@ -135,8 +133,6 @@ struct Model {
     committed: Commit,
     /// Something was done that may lose lines, whether it did or not.
     lossy: bool,
-    /// A line was lost that is known to have existed.
-    known_lost: HashSet<String>,
     out: Vec<String>,
 }
 
@@ -158,7 +154,6 @@ impl Model {
             followed: false,
             committed: Commit { state, out: 0, followed: false, opened: 0 },
             lossy: false,
-            known_lost: HashSet::new(),
             out: Vec::new(),
         }
     }
@@ -216,10 +211,7 @@ impl Model {
         }
         // What is followed now is known, and so are the rotated ones before it.
         let seen = self.contents.iter_mut().filter(|content| content.findable);
-        seen.for_each(|content| {
-            content.opened = true;
-            content.lines.iter_mut().for_each(|line| line.seen = true);
-        });
+        seen.for_each(|content| content.opened = true);
     }
 
     fn read(&mut self, all: bool) {
@@ -249,13 +241,16 @@ impl Model {
         }
         self.out.truncate(self.committed.out);
         self.followed = self.committed.followed;
-        let live = self.live;
         for (index, content) in self.contents.iter_mut().enumerate() {
             content.opened &= index < self.committed.opened;
             // Without a file that was followed, nothing tells what is rotated from what is old.
-            content.findable = self.followed && content.findable || Some(index) == live && false;
+            content.findable &= self.followed;
             let held = content.lines.iter_mut().filter(|line| line.stored == Stored::Held);
-            held.for_each(|line| line.stored = Stored::Nowhere);
+            held.for_each(|line| {
+                line.stored = Stored::Nowhere;
+                // It has left the series, as far as can be seen.
+                self.lossy = true;
+            });
         }
         self.lose_what_is_nowhere();
     }
@@ -274,34 +269,34 @@ impl Model {
         }
     }
 
+    /// A copy of no more than a part of a line cannot be told from other lines.
     fn copy(&mut self) {
-        if self.live.is_none() {
+        let Some(live) = self.live else { return };
+        let lines = &self.contents.get(live).unwrap().lines;
+        if lines.first().is_some_and(|line| !line.ended) {
             return;
         }
         self.shift();
         fs::copy(self.path(), self.rotated(1)).unwrap();
         let content = self.live();
-        content.copied = Some(content.lines.len());
+        let lines = content.lines.iter().map(|line| line.text.clone()).collect::<Vec<String>>();
         let part = content.lines.last().filter(|line| !line.ended).map(|line| line.text.clone());
+        content.copied = lines;
         self.parts.extend(part);
     }
 
     fn truncate(&mut self) {
         let Some(live) = self.live.take() else { return };
         let content = self.contents.get_mut(live).unwrap();
-        let copied = content.copied.unwrap_or_default();
-        let is_part = |line: &Written, parts: &HashSet<String>| {
-            parts.iter().any(|part| line.text.starts_with(part.as_str()) && line.text != *part)
-        };
-        let count = content.lines.len();
         for (index, line) in content.lines.iter_mut().enumerate() {
             // A line that was half written when the copy was made is not whole in it.
-            let cut = index + 1 == copied && (index + 1 < count || line.ended);
-            if index >= copied || cut && is_part(line, &self.parts) {
+            if content.copied.get(index) != Some(&line.text) {
                 line.stored = Stored::Nowhere;
             }
         }
         content.findable |= self.followed;
+        // It has left the series, as far as can be seen.
+        self.lossy |= content.copied.is_empty();
         self.lose_what_is_nowhere();
         File::options().write(true).truncate(true).open(self.path()).unwrap();
         self.live();
@@ -382,7 +377,7 @@ impl Model {
         let is_running = self.follower.is_some();
         let content = self.contents.get_mut(live).unwrap();
         let is_held = is_running && content.opened;
-        let copied = content.copied.unwrap_or_default();
+        let copied = content.copied.len();
         for line in content.lines.iter_mut().skip(copied) {
             line.stored = if is_held { Stored::Held } else { Stored::Nowhere };
         }
@@ -516,7 +511,6 @@ impl Content {
                 ended,
                 stored: Stored::Named,
                 may_be_lost: false,
-                seen: false,
             }),
         }
     }

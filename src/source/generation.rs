@@ -327,7 +327,7 @@ impl Generation {
             read_to: self.read_to,
             size_bytes: self.size_bytes,
             leaving: self.is_leaving(),
-            beginning: if self.is_leaving() { Vec::new() } else { self.beginning.clone() },
+            beginning: self.beginning.clone(),
         }
     }
 }

@@ -94,7 +94,7 @@ pub struct OpenPlace {
     /// It had lost its name, and was kept open for late writes.
     #[n(3)]
     pub leaving: bool,
-    /// What it begins with, unless it is leaving: a copy may be shorter than the mark of it. At most [`HEAD_BYTES`](super::identity::HEAD_BYTES).
+    /// What it begins with, where that is known: a copy may be shorter than the mark of it. At most [`HEAD_BYTES`](super::identity::HEAD_BYTES).
     #[cbor(n(4), with = "minicbor::bytes")]
     pub beginning: Vec<u8>,
 }
