@@ -375,17 +375,17 @@ impl Model {
         let Some(live) = self.live.take() else { return };
         fs::remove_file(self.path()).unwrap();
         let is_running = self.follower.is_some();
+        let read: HashSet<&String> = self.out.iter().collect();
         let content = self.contents.get_mut(live).unwrap();
         let is_held = is_running && content.opened;
-        let copied = content.copied.len();
-        for line in content.lines.iter_mut().skip(copied) {
-            line.stored = if is_held { Stored::Held } else { Stored::Nowhere };
+        for (index, line) in content.lines.iter_mut().enumerate() {
+            if content.copied.get(index) != Some(&line.text) {
+                line.stored = if is_held { Stored::Held } else { Stored::Nowhere };
+            }
+            // A copy is not looked for, where the file itself was never seen.
+            line.may_be_lost |= !is_held && !read.contains(&line.text);
         }
-        // Its copy is not looked for while the file itself is there.
-        for line in content.lines.iter_mut().take(copied) {
-            line.may_be_lost |= !is_held;
-        }
-        self.lossy |= !is_held || copied > 0;
+        self.lossy |= !is_held || !content.copied.is_empty();
         self.lose_what_is_nowhere();
         if recreate {
             File::create(self.path()).unwrap();

@@ -113,7 +113,8 @@ const ALIKE_BYTES_MIN: usize = 64;
 pub fn begin_alike(one: &[u8], other: &[u8]) -> bool {
     let shared = one.get(..one.len().min(other.len())).unwrap_or_default();
     let tells = shared.len() >= ALIKE_BYTES_MIN || shared.contains(&b'\n');
-    tells && other.starts_with(shared)
+    let is_all = one.len() == other.len() && !one.is_empty();
+    (tells || is_all) && other.starts_with(shared)
 }
 
 /// Hash of a stretch. It is the same in every version of this program, so that it may be stored:
@@ -183,7 +184,8 @@ mod tests {
         check(b"a\n", b"ab\n", false);
         check(b"", b"a", false);
         check(b"", b"", false);
-        check(b"a", b"a", false);
+        check(b"a", b"a", true);
+        check(b"a", b"ab", false);
         check(&[b'a'; ALIKE_BYTES_MIN], &[b'a'; 2 * ALIKE_BYTES_MIN], true);
     }
 

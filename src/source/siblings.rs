@@ -74,15 +74,15 @@ pub(super) fn by_key(live: &Path, key: &FileKey) -> Option<Sibling> {
 }
 
 /// A rotated sibling that is a copy of what was read up to a place: one that goes so far before one
-/// that does not, plain ones before compressed ones, then the youngest. `is_known` tells files that
-/// are followed or were.
+/// that does not, and of several the youngest, for it holds all that the others do. `is_known` tells
+/// files that are not meant.
 pub(super) fn copy_of(
     live: &Path,
     was: &OpenPlace,
     is_known: impl Fn(&FileKey) -> bool,
 ) -> Option<Sibling> {
     let mut rotated = rotated(live);
-    rotated.sort_by_key(|it| (it.is_packed, std::cmp::Reverse(it.order.rank())));
+    rotated.sort_by_key(|it| std::cmp::Reverse(it.order.rank()));
     let mut shorter = None;
     for rotated in rotated.into_iter().filter(|it| !is_known(&FileKey::of(&it.metadata))) {
         let Some(sibling) = rotated.open().filter(|it| it.opened.is_copy_of(was)) else { continue };
