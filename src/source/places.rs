@@ -205,7 +205,7 @@ mod tests {
             let bytes = minicbor::to_vec(&state).unwrap();
             assert_eq!(minicbor::decode::<FollowerState>(&bytes).unwrap(), state);
         }
-        let bytes = minicbor::to_vec(&state().open.places.first()).unwrap();
+        let bytes = minicbor::to_vec(state().open.places.first()).unwrap();
         assert!(bytes.len() < 150, "{}", bytes.len());
     }
 

@@ -96,11 +96,11 @@ pub(super) fn copy_of(
 
 /// The rotated siblings of `live` that are newer than the file followed before under that name,
 /// oldest first. `is_known` tells files that are followed or were; they are not opened.
-pub(super) fn newer(
+pub(super) fn newer<F: Fn(&FileKey) -> bool>(
     live: &Path,
     newer: &Newer,
-    is_known: impl Fn(&FileKey) -> bool,
-) -> impl Iterator<Item = Sibling> {
+    is_known: F,
+) -> impl Iterator<Item = Sibling> + use<F> {
     let mut rotated = rotated(live);
     rotated.retain(|it| it.is_newer(newer) && !is_known(&FileKey::of(&it.metadata)));
     let is_counted = |it: &Rotated| matches!(it.order, Order::Count(_));
@@ -127,7 +127,7 @@ impl Rotated {
         by_name != Some(false)
             && times.not_before(&newer.than)
             // A compressed file is always younger than what it holds, but keeps its last write.
-            && (!self.is_packed || times.modified > newer.than.modified)
+            && (!self.is_packed || times.modified >= newer.than.modified)
     }
 
     /// When what it holds was written, roughly.

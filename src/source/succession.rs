@@ -84,7 +84,7 @@ enum Again {
     /// It is there, and is read on from where it was left.
     There,
     /// It holds something else.
-    Rewritten(Sibling),
+    Rewritten(Box<Sibling>),
     /// It is nowhere to be seen.
     Gone,
 }
@@ -135,7 +135,7 @@ impl Follower {
             .or_else(|| siblings::by_key(target, key));
         if let Some(own) = own {
             if !own.opened.fits(&was.place) {
-                return Again::Rewritten(own);
+                return Again::Rewritten(Box::new(own));
             }
             let order = own.order;
             self.go_on(&own, was, named);
