@@ -141,9 +141,12 @@ impl Generation {
         self.size_bytes
     }
 
-    /// Whether what it begins with and `head` are the same as far as both go.
+    /// Whether `head` is the beginning of a copy of it, as it was last seen or is now.
     pub(super) fn begins_like(&self, head: &[u8]) -> bool {
-        begin_alike(&self.beginning, head)
+        let now = |buffer: &mut [u8]| {
+            read_at(&self.file, buffer, 0).is_ok_and(|now| begin_alike(now, head))
+        };
+        begin_alike(&self.beginning, head) || now(&mut [0; HEAD_BYTES])
     }
 
     /// Whether no name at all leads to the file any more.

@@ -10,6 +10,7 @@ use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::limits::OPEN_FILES_MAX;
 use crate::source::identity::{FileKey, Times};
 use crate::source::opened::Opened;
 use crate::source::places::OpenPlace;
@@ -73,25 +74,23 @@ pub(super) fn by_key(live: &Path, key: &FileKey) -> Option<Sibling> {
     Some(Sibling { path: entry.path(), opened, order })
 }
 
-/// A rotated sibling that is a copy of what was read up to a place: one that goes so far before one
-/// that does not, and of several the youngest, for it holds all that the others do. `is_known` tells
+/// The rotated siblings that are copies of what was read up to a place: those that go so far before
+/// those that do not, then the youngest first, for it holds all that the others do. `is_known` tells
 /// files that are not meant.
-pub(super) fn copy_of(
+pub(super) fn copies_of(
     live: &Path,
     was: &OpenPlace,
     is_known: impl Fn(&FileKey) -> bool,
-) -> Option<Sibling> {
-    let mut rotated = rotated(live);
-    rotated.sort_by_key(|it| std::cmp::Reverse(it.order.rank()));
-    let mut shorter = None;
-    for rotated in rotated.into_iter().filter(|it| !is_known(&FileKey::of(&it.metadata))) {
-        let Some(sibling) = rotated.open().filter(|it| it.opened.is_copy_of(was)) else { continue };
-        if sibling.opened.reaches(&was.place) {
-            return Some(sibling);
-        }
-        shorter = shorter.or(Some(sibling));
-    }
-    shorter
+) -> Vec<Sibling> {
+    let unknown = |it: &Rotated| !is_known(&FileKey::of(&it.metadata));
+    let opened = rotated(live).into_iter().filter(unknown).filter_map(Rotated::open);
+    let mut copies: Vec<Sibling> =
+        opened.filter(|it| it.opened.is_copy_of(was)).take(OPEN_FILES_MAX).collect();
+    copies.sort_by_key(|it| {
+        let rank = it.order.map(Order::rank);
+        (!it.opened.reaches(&was.place), std::cmp::Reverse(rank))
+    });
+    copies
 }
 
 /// The rotated siblings of `live` that are newer than the file followed before under that name,

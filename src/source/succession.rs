@@ -171,23 +171,34 @@ impl Follower {
     /// it, then with those that came after it. Returns the bytes that are lost.
     pub(super) fn replaced(&mut self, was: &OpenPlace, fate: Fate<'_>, is_last: bool) -> u64 {
         let place = &was.place;
-        let find = || siblings::copy_of(&place.target, was, |key| self.is_read_key(key));
-        // A file that is renamed or compressed while the directory is read may be passed over.
-        let copy = find().or_else(find);
-        let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
-            true => u64::MAX,
-            false => copy.opened.size_bytes(),
-        });
-        let order = copy.as_ref().and_then(|copy| copy.order);
-        match copy {
-            Some(copy) => self.go_on(&copy, was, None),
-            None => self.remember(place.clone()),
-        }
         let (reason, than, now) = match fate {
             // A copy that is older than the last write holds nothing that was not in the file then.
             Fate::Rewritten { now } => (GapReason::Truncated, written(&place.times), now),
             Fate::Gone => (GapReason::Deleted, place.times, &[][..]),
         };
+        let find = || siblings::copies_of(&place.target, was, |key| self.is_read_key(key));
+        let mut copies = find();
+        if copies.is_empty() {
+            // A file that is renamed or compressed while the directory is read may be passed over.
+            copies = find();
+        }
+        let mut copies = copies.into_iter();
+        let copy = copies.next();
+        for other in copies {
+            // It holds nothing that the first does not.
+            let (key, times) = (other.opened.key(), other.opened.times());
+            self.remember(Place { key, times, ..place.clone() });
+        }
+        let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
+            true => u64::MAX,
+            false => copy.opened.size_bytes(),
+        });
+        let order = copy.as_ref().and_then(|copy| copy.order);
+        let on = OpenPlace { place: Place { times: than, ..place.clone() }, ..was.clone() };
+        match copy {
+            Some(copy) => self.go_on(&copy, &on, None),
+            None => self.remember(place.clone()),
+        }
         let younger = if is_last { self.open_after(was, than, order, now) } else { 0 };
         let lost_bytes = match held_bytes {
             Some(held) => was.size_bytes.saturating_sub(held.max(place.position.byte_offset)),
