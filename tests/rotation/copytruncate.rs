@@ -124,3 +124,136 @@ fn copies_of_old_are_never_read() {
     assert_eq!(scene.lines.len(), 102);
     assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
 }
+
+/// What the model of `tests/rotation_model.rs` found: each is a story of a log and what must come.
+#[test]
+fn copies_and_renames_between_two_looks() {
+    let check = |name: &str, before: &dyn Fn(&mut Scene), after: &dyn Fn(&Scene), all: &[&str]| {
+        let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+        before(&mut scene);
+        after(&scene);
+        scene.append("a.log", "last\n");
+        scene.round();
+        scene.pass_grace();
+        scene.lines.sort();
+        assert_eq!(scene.lines, all, "{name}");
+        for reason in GapReason::ALL {
+            assert_eq!(scene.gap(reason), (0, 0), "{name}");
+        }
+    };
+    let line = |text: &'static str| move |scene: &Scene| scene.append("a.log", text);
+    let one_read = |scene: &mut Scene| {
+        scene.append("a.log", "1\n");
+        scene.round();
+    };
+
+    check(
+        "copied twice before it is emptied",
+        &one_read,
+        &|scene| {
+            fs::remove_file(scene.at("a.log")).unwrap();
+            line("2\n")(scene);
+            copy(scene, "a.log.2");
+            line("3\n")(scene);
+            copy(scene, "a.log.1");
+            truncate(scene);
+        },
+        &["1", "2", "3", "last"],
+    );
+    check(
+        "a new file is copied before it is looked at",
+        &one_read,
+        &|scene| {
+            fs::remove_file(scene.at("a.log")).unwrap();
+            line("2\n")(scene);
+            copy(scene, "a.log.1");
+        },
+        &["1", "2", "last"],
+    );
+    check(
+        "a copy from before the first look",
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.1");
+            scene.look();
+        },
+        &truncate,
+        &["1", "last"],
+    );
+    check(
+        "an older copy beside the one that was compressed",
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.3");
+            scene.look();
+        },
+        &|scene| {
+            line("2\n")(scene);
+            copy(scene, "a.log.2");
+            truncate(scene);
+            scene.gzip("a.log.2");
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "2", "last"],
+    );
+    check(
+        "an empty log is filled, copied, emptied and renamed",
+        &|scene| {
+            line("")(scene);
+            scene.look();
+            std::thread::sleep(Duration::from_millis(10));
+        },
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.2");
+            truncate(scene);
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "last"],
+    );
+    check(
+        "emptied twice and renamed",
+        &one_read,
+        &|scene| {
+            copy(scene, "a.log.3");
+            truncate(scene);
+            line("2\n")(scene);
+            copy(scene, "a.log.2");
+            truncate(scene);
+            line("3\n")(scene);
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "2", "3", "last"],
+    );
+    check(
+        "a copy that is shorter than what was seen, emptied and renamed",
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.2");
+            line("2\n")(scene);
+            scene.round();
+        },
+        &|scene| {
+            truncate(scene);
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "2", "last"],
+    );
+    check(
+        "an unseen copy while the log was renamed and written late",
+        &|scene| {
+            line("")(scene);
+            scene.look();
+            scene.rename("a.log", "a.log.2");
+            line("")(scene);
+            scene.look();
+            std::thread::sleep(Duration::from_millis(10));
+        },
+        &|scene| {
+            scene.append("a.log.2", "late\n");
+            line("1\n")(scene);
+            copy(scene, "a.log.1");
+        },
+        &["1", "last", "late"],
+    );
+}

@@ -458,3 +458,42 @@ fn a_pattern_that_is_no_more_takes_its_files_with_it() {
     other.round();
     other.expect_all(&[("new", 1)]);
 }
+
+#[test]
+fn truncated_and_renamed_meanwhile() {
+    // What stood in the file is in a copy, and what stands in it now was never seen.
+    let (mut scene, state) = killed();
+    copy(&scene, "a.log", "a.log.2");
+    truncate(&scene, "a.log");
+    scene.append("a.log", &lines("second", 2));
+    scene.rename("a.log", "a.log.1");
+    scene.append("a.log", &lines("live", 2));
+    scene.restart(&state);
+    scene.expect_all(&[("unread", 10), ("second", 2), ("live", 2)]);
+
+    // The same, without a copy, and with one of what stands in it now.
+    let (mut scene, state) = killed();
+    truncate(&scene, "a.log");
+    scene.append("a.log", &lines("second", 2));
+    copy(&scene, "a.log", "a.log.2");
+    scene.rename("a.log", "a.log.1");
+    scene.restart(&state);
+    scene.expect(&["second 0", "second 1"]);
+}
+
+#[test]
+fn killed_again_before_anything_is_stored() {
+    let (mut scene, state) = killed();
+    copy(&scene, "a.log", "a.log.1");
+    truncate(&scene, "a.log");
+    for _ in 0..3 {
+        scene.lines.clear();
+        scene.restart(&state);
+        scene.expect_all(&[("unread", 10)]);
+    }
+    // As late as after the copy was compressed and became older.
+    scene.rename("a.log.1", "a.log.2");
+    scene.gzip("a.log.2");
+    scene.restart(&state);
+    scene.expect_all(&[("unread", 10)]);
+}
