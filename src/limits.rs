@@ -243,7 +243,7 @@ pub const FILES_MATCHED_MAX: usize = 1024;
 
 /// Closed files whose position is remembered, in case they come back under a followed name. The
 /// oldest leaves first and would then be read from its start.
-pub const FILES_REMEMBERED_MAX: usize = 64;
+pub const FILES_REMEMBERED_MAX: usize = 4 * OPEN_FILES_MAX;
 
 /// What one look at the file system reports in full; the rest is counted.
 pub const CHANGES_MAX: usize = 4 * OPEN_FILES_MAX;

@@ -191,6 +191,10 @@ impl Counters {
         GapReason::ALL.into_iter().map(|reason| (reason, self.gap(reason)))
     }
 
+    pub(super) fn add_read(&mut self, bytes: u64) {
+        self.read_bytes = self.read_bytes.saturating_add(bytes);
+    }
+
     pub(super) fn add_gap(&mut self, reason: GapReason, bytes: u64) {
         let gap = match reason {
             GapReason::Truncated => &mut self.truncated,

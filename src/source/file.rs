@@ -29,7 +29,7 @@ use crate::source::places::{
     ClosedPlaces, FollowerState, OpenPlace, OpenPlaces, Place, StoredPath,
 };
 use crate::source::siblings::Newer;
-use crate::source::succession::{After, Room};
+use crate::source::succession::{After, Fate, Room};
 
 /// Where to begin in a file that exists at the first look. Later ones are read from their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -232,7 +232,7 @@ impl Follower {
             match generation.read(&mut self.buffer, line) {
                 Ok(0) => {}
                 Ok(new_bytes) => {
-                    self.counters.read_bytes += new_bytes;
+                    self.counters.add_read(new_bytes);
                     return Progress::Read;
                 }
                 Err(error) => {
@@ -325,13 +325,13 @@ impl Follower {
         match checked {
             Ok(Check::Same) => true,
             Ok(Check::Begun { written_before: written }) => {
-                let (was, is_live) = (generation.open_place(), !generation.is_leaving());
+                let was = generation.open_place();
                 let than = Times { birth: written, modified: written };
-                !is_live || self.open_after(&was, than, None) == 0
+                self.open_after(&was, than, None, &[]) == 0
             }
             Ok(Check::Rewritten { was }) => {
                 self.counters.truncations += 1;
-                let lost_bytes = self.replaced(&was, GapReason::Truncated, !was.leaving);
+                let lost_bytes = self.replaced(&was, Fate::Rewritten { now: &[] }, true);
                 self.changes.add(Change::Truncated { path, lost_bytes });
                 false
             }
@@ -369,7 +369,7 @@ impl Follower {
             if file.is_first {
                 self.existed.insert(file.key);
             }
-            if let Some(after) = self.after_previous(&file.path, Some(file.key)) {
+            if let Some(after) = self.after_previous(&file.path) {
                 self.open_missed(&after, Room::Wait);
             }
             if !self.has_room() {
@@ -396,7 +396,7 @@ impl Follower {
             .filter(|name| !found.has_name(name) && !found.unknown.contains(name))
             .collect();
         for name in free {
-            if let Some(after) = self.after_previous(&name, None) {
+            if let Some(after) = self.after_previous(&name) {
                 self.open_missed(&after, Room::Wait);
             }
         }
@@ -404,14 +404,20 @@ impl Follower {
 
     /// Where to look for files that had a name between the one followed before and the one found
     /// now.
-    fn after_previous(&self, name: &Arc<Path>, now_at: Option<FileKey>) -> Option<After> {
+    fn after_previous(&self, name: &Arc<Path>) -> Option<After> {
         let plain = self.generations.iter().map(|it| (it.sequence, it.place()));
         let packed = self.packed.iter().map(|it| (it.sequence, it.place().clone()));
         let open = plain.chain(packed).filter(|(_, known)| known.name == *name);
         let open = open.max_by_key(|(sequence, _)| *sequence).map(|(_, place)| place);
         let closed = || self.remembered.iter().rev().find(|known| known.name == *name).cloned();
         let Place { name, target, times, .. } = open.or_else(closed)?;
-        Some(After { name, target, newer: Newer { than: times, order: None }, now_at })
+        Some(After {
+            name,
+            target,
+            newer: Newer { than: times, order: None },
+            own: None,
+            beginnings: Vec::new(),
+        })
     }
 
     fn open(&mut self, path: &Arc<Path>, is_first: bool) -> Result<(), Problem> {
@@ -513,11 +519,17 @@ impl Follower {
         let fault = match packed.read(line) {
             Step::CutOff => return,
             Step::Read(new_bytes) => {
-                self.counters.read_bytes += new_bytes;
+                self.counters.add_read(new_bytes);
                 return;
             }
             Step::End(new_bytes) => {
-                self.counters.read_bytes += new_bytes;
+                self.counters.add_read(new_bytes);
+                // A copy that was made before all was written that was seen.
+                if let Some(lost_bytes) = packed.lost_bytes() {
+                    self.counters.add_gap(GapReason::Truncated, lost_bytes);
+                    let path = Arc::clone(&packed.path);
+                    self.tell_lost(&path, GapReason::Truncated, Some(lost_bytes));
+                }
                 None
             }
             Step::Broken(error) => Some(error),
@@ -539,7 +551,7 @@ impl Follower {
             Ok(0) => {}
             // It was written to just now.
             Ok(new_bytes) => {
-                self.counters.read_bytes += new_bytes;
+                self.counters.add_read(new_bytes);
                 return;
             }
             Err(error) => {

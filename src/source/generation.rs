@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use crate::clock::Monotonic;
 use crate::limits::ROTATED_IDLE_GRACE;
-use crate::source::identity::{ANCHOR_BYTES, FileKey, HEAD_BYTES, Mark, Times, read_at};
+use crate::source::identity::{
+    ANCHOR_BYTES, FileKey, HEAD_BYTES, Mark, Times, begin_alike, read_at,
+};
 use crate::source::lines::{Line, LineBuffer, LinePosition};
 use crate::source::opened::{Opened, Tail, anchor_before};
 use crate::source::places::{OpenPlace, Place};
@@ -85,6 +87,8 @@ pub(super) struct Generation {
     position: LinePosition,
     /// End of what was read; `position.byte_offset..read_to` is an unfinished line.
     read_to: u64,
+    /// What `head` marks.
+    beginning: Vec<u8>,
     /// As last seen.
     size_bytes: u64,
     deleted: bool,
@@ -122,6 +126,7 @@ impl Generation {
             anchor,
             position,
             read_to: read_to.unwrap_or_default().max(position.byte_offset),
+            beginning: opened.head().to_vec(),
             size_bytes,
             deleted: false,
             file: Arc::clone(&opened.file),
@@ -136,13 +141,12 @@ impl Generation {
         self.size_bytes
     }
 
-    /// Whether what it begins with and `head` are the same as far as both go.
+    /// Whether `head` is the beginning of a copy of it, as it was last seen or is now.
     pub(super) fn begins_like(&self, head: &[u8]) -> bool {
-        let shared = head.len().min(self.head.length_bytes);
-        let mut buffer = [0; HEAD_BYTES];
-        shared > 0
-            && read_at(&self.file, buffer.get_mut(..shared).unwrap_or_default(), 0)
-                .is_ok_and(|own| head.get(..shared) == Some(own))
+        let now = |buffer: &mut [u8]| {
+            read_at(&self.file, buffer, 0).is_ok_and(|now| begin_alike(now, head))
+        };
+        begin_alike(&self.beginning, head) || now(&mut [0; HEAD_BYTES])
     }
 
     /// Whether no name at all leads to the file any more.
@@ -166,6 +170,11 @@ impl Generation {
 
     pub(super) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Leaving { over: true, .. })
+    }
+
+    /// What stands in it now is younger than any copy of what stood in it before.
+    pub(super) fn begin_anew(&mut self) {
+        self.times.birth = self.times.modified;
     }
 
     /// The file has lost its name.
@@ -214,15 +223,17 @@ impl Generation {
             self.read_to = 0;
             self.anchor = Mark::default();
             self.head = Mark::of(head);
+            self.beginning = head.to_vec();
             self.size_bytes = size;
-            // What stands in it now is younger than any copy of what stood in it before.
-            self.times = Times { birth: now, modified: now };
+            self.times.modified = now;
+            self.begin_anew();
             return Ok(Check::Rewritten { was });
         }
         let written_before = std::mem::replace(&mut self.times.modified, now);
         let was_empty = self.head.length_bytes == 0;
         if head.len() > self.head.length_bytes {
             self.head = Mark::of(head);
+            self.beginning = head.to_vec();
         }
         let seen_bytes = std::mem::replace(&mut self.size_bytes, size).max(self.read_to);
         if size < seen_bytes {
@@ -319,6 +330,7 @@ impl Generation {
             read_to: self.read_to,
             size_bytes: self.size_bytes,
             leaving: self.is_leaving(),
+            beginning: self.beginning.clone(),
         }
     }
 }

@@ -105,6 +105,18 @@ impl Mark {
     }
 }
 
+/// Bytes of a first line that tell it from others, if it has not ended before.
+const ALIKE_BYTES_MIN: usize = 64;
+
+/// Whether two beginnings are the same as far as both go, and go far enough to tell: by a line, for
+/// many lines begin with the same address or date.
+pub fn begin_alike(one: &[u8], other: &[u8]) -> bool {
+    let shared = one.get(..one.len().min(other.len())).unwrap_or_default();
+    let tells = shared.len() >= ALIKE_BYTES_MIN || shared.contains(&b'\n');
+    let is_all = one.len() == other.len() && !one.is_empty();
+    (tells || is_all) && other.starts_with(shared)
+}
+
 /// Hash of a stretch. It is the same in every version of this program, so that it may be stored:
 /// FNV-1a over little-endian words of 8 bytes, the last one filled with zeros, then the length.
 /// Lines carry times and a client cannot choose both files, so it need not withstand attacks.
@@ -159,6 +171,22 @@ mod tests {
         check(b"a\0", b"a", false);
         assert_eq!(Mark::default(), Mark { length_bytes: 0, hash: 0 });
         assert!(Mark::default().begins(b"anything"));
+    }
+
+    #[test]
+    fn beginnings_are_alike_as_far_as_both_go() {
+        let check = |one: &[u8], other: &[u8], expected: bool| {
+            assert_eq!(begin_alike(one, other), expected, "{one:?} {other:?}");
+            assert_eq!(begin_alike(other, one), expected, "{other:?} {one:?}");
+        };
+        check(b"a\n", b"a\nb\n", true);
+        check(b"a\n", b"a\n", true);
+        check(b"a\n", b"ab\n", false);
+        check(b"", b"a", false);
+        check(b"", b"", false);
+        check(b"a", b"a", true);
+        check(b"a", b"ab", false);
+        check(&[b'a'; ALIKE_BYTES_MIN], &[b'a'; 2 * ALIKE_BYTES_MIN], true);
     }
 
     #[test]

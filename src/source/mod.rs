@@ -15,6 +15,7 @@ pub mod stream;
 pub mod watch;
 
 mod ahead;
+mod compression;
 mod found;
 mod generation;
 mod opened;

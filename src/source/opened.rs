@@ -10,9 +10,11 @@ use std::sync::Arc;
 use memchr::memrchr;
 
 use crate::limits::{LINE_BYTES_MAX, UNPACK_WINDOW_LOG_MAX};
-use crate::source::identity::{ANCHOR_BYTES, FileKey, HEAD_BYTES, Mark, Times, read_at};
+use crate::source::identity::{
+    ANCHOR_BYTES, FileKey, HEAD_BYTES, Mark, Times, begin_alike, read_at,
+};
 use crate::source::lines::LinePosition;
-use crate::source::places::Place;
+use crate::source::places::{OpenPlace, Place};
 use crate::source::stream::{Compression, Stream};
 
 /// The file, and what it begins with; of a compressed one, what its text begins with.
@@ -69,22 +71,22 @@ impl Opened {
 
     /// Whether nothing here contradicts that it holds what was read up to the place.
     pub(super) fn fits(&self, place: &Place) -> bool {
-        place.head.begins(&self.head)
-            && (self.is_compressed() || self.size_bytes() >= place.position.byte_offset)
-            && self.is_anchored(place)
+        place.head.begins(&self.head) && self.reaches(place) && self.is_anchored(place)
     }
 
-    /// Whether what it holds shows that it is the file of the place or a copy of it, whatever file it
-    /// is. What stands before the place in a compressed file is seen only on the way there.
-    pub(super) fn holds(&self, place: &Place) -> bool {
-        let is_marked = place.head.length_bytes > 0 && place.head.begins(&self.head);
-        // A copy may have been made before the log grew to the length of the mark.
-        let is_shorter = self.head.len() < place.head.length_bytes.min(HEAD_BYTES)
-            && place.anchor.length_bytes > 0
-            && !self.is_compressed();
-        (is_marked || is_shorter)
-            && (self.is_compressed() || self.size_bytes() >= place.position.byte_offset)
-            && self.is_anchored(place)
+    /// Whether it is the file of the place or a copy of it, whatever file it is, by what it begins
+    /// with, and by what stands before the place where it goes so far. In a compressed file that is
+    /// seen only on the way there.
+    pub(super) fn is_copy_of(&self, was: &OpenPlace) -> bool {
+        let head = &was.place.head;
+        let is_marked = head.length_bytes > 0 && head.begins(&self.head);
+        (is_marked || begin_alike(&was.beginning, &self.head))
+            && (!self.reaches(&was.place) || self.is_anchored(&was.place))
+    }
+
+    /// Whether it goes as far as the place; a compressed file may.
+    pub(super) fn reaches(&self, place: &Place) -> bool {
+        self.is_compressed() || self.size_bytes() >= place.position.byte_offset
     }
 
     fn is_anchored(&self, place: &Place) -> bool {

@@ -101,6 +101,7 @@ impl Packed {
             read_to: self.read_to,
             size_bytes: self.size_bytes(),
             leaving: true,
+            beginning: Vec::new(),
         }
     }
 
@@ -172,8 +173,7 @@ impl Packed {
     ) -> io::Result<Step> {
         let Place { position, anchor, name, .. } = &mut self.place;
         if unpacking.passed_bytes < position.byte_offset {
-            unpacking.pass(position, anchor)?;
-            return Ok(Step::Read(0));
+            return unpacking.pass(position, anchor);
         }
         let buffer = &mut unpacking.buffer;
         let mut on_line = |found: Line<'_>| line(name, found);
@@ -203,15 +203,15 @@ impl Unpacking {
     }
 
     /// Unpacks up to a chunk of what stands before the position; once it is there, looks whether that
-    /// was what was read before.
-    fn pass(&mut self, position: &LinePosition, anchor: &Mark) -> io::Result<()> {
+    /// was what was read before. A copy may end before that.
+    fn pass(&mut self, position: &LinePosition, anchor: &Mark) -> io::Result<Step> {
         let mut chunk = vec![0; DECODED_BYTES];
         let mut chunk_bytes = 0;
         while chunk_bytes < CHUNK_BYTES && self.passed_bytes < position.byte_offset {
             let wanted = usize::try_from(position.byte_offset - self.passed_bytes);
             let wanted = wanted.unwrap_or(DECODED_BYTES).min(DECODED_BYTES);
             let count = match self.text.read(chunk.get_mut(..wanted).unwrap_or_default()) {
-                Ok(0) => return Err(other_text()),
+                Ok(0) => return Ok(Step::End(0)),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
@@ -223,7 +223,7 @@ impl Unpacking {
             self.passed.drain(..over);
         }
         if self.passed_bytes < position.byte_offset {
-            return Ok(());
+            return Ok(Step::Read(0));
         }
         let from = self.passed.len().checked_sub(anchor.length_bytes);
         let before = from.and_then(|from| self.passed.get(from..));
@@ -231,7 +231,7 @@ impl Unpacking {
             return Err(other_text());
         }
         self.buffer.resume(*position);
-        Ok(())
+        Ok(Step::Read(0))
     }
 }
 

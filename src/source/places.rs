@@ -94,6 +94,9 @@ pub struct OpenPlace {
     /// It had lost its name, and was kept open for late writes.
     #[n(3)]
     pub leaving: bool,
+    /// What it begins with, where that is known: a copy may be shorter than the mark of it. At most [`HEAD_BYTES`](super::identity::HEAD_BYTES).
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub beginning: Vec<u8>,
 }
 
 impl OpenPlace {
@@ -105,7 +108,7 @@ impl OpenPlace {
     /// The place in a file that was closed.
     pub(super) fn closed(place: Place) -> Self {
         let size_bytes = place.position.byte_offset;
-        Self { place, read_to: size_bytes, size_bytes, leaving: false }
+        Self { place, read_to: size_bytes, size_bytes, leaving: false, beginning: Vec::new() }
     }
 
     /// Whether the numbers can be those of a file.
@@ -179,7 +182,13 @@ mod tests {
             anchor: Mark::default(),
             position: LinePosition { byte_offset: 1 << 50, line_number: 2, discarding: true },
         };
-        let open = OpenPlace { place: place.clone(), read_to: 3, size_bytes: 4, leaving: true };
+        let open = OpenPlace {
+            place: place.clone(),
+            read_to: 3,
+            size_bytes: 4,
+            leaving: true,
+            beginning: vec![1, 2],
+        };
         FollowerState {
             open: OpenPlaces { places: vec![open; 3], counters: Counters::default() },
             closed: ClosedPlaces {
@@ -196,7 +205,7 @@ mod tests {
             let bytes = minicbor::to_vec(&state).unwrap();
             assert_eq!(minicbor::decode::<FollowerState>(&bytes).unwrap(), state);
         }
-        let bytes = minicbor::to_vec(&state().open.places.first()).unwrap();
+        let bytes = minicbor::to_vec(state().open.places.first()).unwrap();
         assert!(bytes.len() < 150, "{}", bytes.len());
     }
 

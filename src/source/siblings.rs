@@ -10,9 +10,10 @@ use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::DirEntryExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::limits::OPEN_FILES_MAX;
 use crate::source::identity::{FileKey, Times};
 use crate::source::opened::Opened;
-use crate::source::places::Place;
+use crate::source::places::OpenPlace;
 
 /// Entries of the log's directory that are looked through; a rotated file beyond them is not found.
 const ENTRIES_SEARCHED_MAX: usize = 4096;
@@ -73,37 +74,41 @@ pub(super) fn by_key(live: &Path, key: &FileKey) -> Option<Sibling> {
     Some(Sibling { path: entry.path(), opened, order })
 }
 
-/// A rotated sibling that holds what was read up to the place: plain ones first, then younger ones.
-/// `is_known` tells files that are followed or were.
-pub(super) fn holding(
+/// The rotated siblings that are copies of what was read up to a place: those that go so far before
+/// those that do not, then the youngest first, for it holds all that the others do. `is_known` tells
+/// files that are not meant.
+pub(super) fn copies_of(
     live: &Path,
-    place: &Place,
+    was: &OpenPlace,
     is_known: impl Fn(&FileKey) -> bool,
-) -> Option<Sibling> {
-    let mut rotated = rotated(live);
-    rotated.sort_by_key(|it| (it.is_packed, std::cmp::Reverse(it.order.rank())));
-    let mut siblings = rotated.into_iter().filter(|it| !is_known(&FileKey::of(&it.metadata)));
-    siblings.find_map(|it| it.open().filter(|sibling| sibling.opened.holds(place)))
+) -> Vec<Sibling> {
+    let unknown = |it: &Rotated| !is_known(&FileKey::of(&it.metadata));
+    let opened = rotated(live).into_iter().filter(unknown).filter_map(Rotated::open);
+    let mut copies: Vec<Sibling> =
+        opened.filter(|it| it.opened.is_copy_of(was)).take(OPEN_FILES_MAX).collect();
+    copies.sort_by_key(|it| {
+        let rank = it.order.map(Order::rank);
+        (!it.opened.reaches(&was.place), std::cmp::Reverse(rank))
+    });
+    copies
 }
 
-/// The rotated siblings of `live` that are newer than the file followed before under that name, at
-/// most `count_max`, oldest first. `is_known` tells files that are followed or were.
-pub(super) fn missed(
+/// The rotated siblings of `live` that are newer than the file followed before under that name,
+/// oldest first. `is_known` tells files that are followed or were; they are not opened.
+pub(super) fn newer<F: Fn(&FileKey) -> bool>(
     live: &Path,
     newer: &Newer,
-    count_max: usize,
-    is_known: impl Fn(&FileKey, &[u8]) -> bool,
-) -> Vec<Sibling> {
+    is_known: F,
+) -> impl Iterator<Item = Sibling> + use<F> {
     let mut rotated = rotated(live);
-    rotated.retain(|it| it.is_newer(newer));
+    rotated.retain(|it| it.is_newer(newer) && !is_known(&FileKey::of(&it.metadata)));
     let is_counted = |it: &Rotated| matches!(it.order, Order::Count(_));
     if rotated.iter().all(is_counted) {
         rotated.sort_by_key(|it| it.order.rank());
     } else {
         rotated.sort_by_key(|it| (it.age(), it.order.rank()));
     }
-    let siblings = rotated.into_iter().filter_map(|it| it.open());
-    siblings.filter(|it| !is_known(&it.opened.key(), it.opened.head())).take(count_max).collect()
+    rotated.into_iter().filter_map(Rotated::open)
 }
 
 /// A file with a rotated name.
@@ -121,7 +126,7 @@ impl Rotated {
         by_name != Some(false)
             && times.not_before(&newer.than)
             // A compressed file is always younger than what it holds, but keeps its last write.
-            && (!self.is_packed || times.modified > newer.than.modified)
+            && (!self.is_packed || times.modified >= newer.than.modified)
     }
 
     /// When what it holds was written, roughly.
@@ -222,19 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn only_newer_unknown_files_are_missed() {
+    fn only_newer_unknown_files_are_found() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let write = |name: &str| {
             std::fs::write(at(name), name).unwrap();
             Times::of(&at(name).metadata().unwrap())
         };
-        let newer = |than: &Times, order| Newer { than: *than, order };
         let newer_than = |previous: &Times, known: &str| -> Vec<PathBuf> {
-            missed(&at("a.log"), &newer(previous, None), 9, |_, head| head == known.as_bytes())
-                .into_iter()
-                .map(|sibling| sibling.path)
-                .collect()
+            let known = at(known).metadata().ok().map(|found| FileKey::of(&found));
+            let than = Newer { than: *previous, order: None };
+            let found = newer(&at("a.log"), &than, |key| Some(*key) == known);
+            found.map(|sibling| sibling.path).collect()
         };
         let first = write("a.log.3");
         write("a.log.2");
@@ -246,19 +250,18 @@ mod tests {
         let later = |time: Option<i64>| time.map(|time| time + 60_000_000_000);
         let future = Times { birth: later(first.birth), modified: later(first.modified) };
         assert!(newer_than(&future, "").is_empty());
-        let all = |live: &Path, order: Option<Order>, count_max: usize| {
-            missed(live, &newer(&first, order), count_max, |_, _| false).len()
+        let all = |live: &Path, order: Option<Order>| {
+            newer(live, &Newer { than: first, order }, |_| false).count()
         };
-        assert_eq!(all(&at("a.log"), None, 9), 3);
-        assert_eq!(all(&at("a.log"), None, 2), 2);
-        assert_eq!(all(&at("a.log"), Some(Order::Count(2)), 9), 1);
-        assert_eq!(all(&at("a.log"), Some(Order::Date(2)), 9), 3);
-        assert_eq!(all(Path::new("/"), None, 9), 0);
-        assert_eq!(all(&at("none/a.log"), None, 9), 0);
+        assert_eq!(all(&at("a.log"), None), 3);
+        assert_eq!(all(&at("a.log"), Some(Order::Count(2))), 1);
+        assert_eq!(all(&at("a.log"), Some(Order::Date(2))), 3);
+        assert_eq!(all(Path::new("/"), None), 0);
+        assert_eq!(all(&at("none/a.log"), None), 0);
         // While it is compressed, both are there.
         write("a.log.1.gz");
-        assert_eq!(all(&at("a.log"), None, 9), 3);
+        assert_eq!(all(&at("a.log"), None), 3);
         std::fs::remove_file(at("a.log.1")).unwrap();
-        assert_eq!(all(&at("a.log"), None, 9), 2, "not compressed, or not yet");
+        assert_eq!(all(&at("a.log"), None), 2, "not compressed, or not yet");
     }
 }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ahead::Ahead;
+pub use super::compression::{Compression, MAGIC_BYTES};
 use crate::limits::{CHUNK_BYTES, DECODE_THREAD_BYTES_MIN, DECODED_BYTES, INPUTS_MAX};
 use crate::source::identity::FileKey;
 use crate::source::pattern::{InvalidGlob, Pattern};
@@ -99,41 +100,6 @@ impl Seen {
     /// A path that cannot be looked at is new: opening it will tell why.
     fn is_new(&mut self, path: &Path) -> bool {
         path.metadata().map_or(true, |found| self.files.insert(FileKey::of(&found)))
-    }
-}
-
-/// How a stream is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compression {
-    /// Text as it is.
-    None,
-    /// RFC 1952.
-    Gzip,
-    /// RFC 8878.
-    Zstd,
-}
-
-/// Bytes that decide about the compression.
-pub const MAGIC_BYTES: usize = 4;
-
-impl Compression {
-    /// Recognises a file by its first bytes; fewer than [`MAGIC_BYTES`] are recognised as what they
-    /// can be already.
-    pub fn of(first: &[u8]) -> Self {
-        match first {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            // The second is a skippable frame, with which parallel compressors begin.
-            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
-            _ => Self::None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::None => "plain",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
     }
 }
 

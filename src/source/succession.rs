@@ -17,7 +17,7 @@ use crate::source::change::{Change, GapReason};
 use crate::source::file::Follower;
 use crate::source::found::{Found, FoundFiles};
 use crate::source::generation::{Begin, Generation};
-use crate::source::identity::{FileKey, Mark, Times};
+use crate::source::identity::{FileKey, Mark, Times, begin_alike};
 use crate::source::lines::LinePosition;
 use crate::source::opened::Opened;
 use crate::source::packed::Packed;
@@ -42,8 +42,41 @@ pub(super) struct After {
     /// The file beside which they stand.
     pub(super) target: Arc<Path>,
     pub(super) newer: Newer,
-    /// The file that has the name now.
-    pub(super) now_at: Option<FileKey>,
+    /// The file itself, where that is known: it is not meant.
+    pub(super) own: Option<FileKey>,
+    /// What it began with, and begins with now: copies of that are not meant either.
+    pub(super) beginnings: Vec<Vec<u8>>,
+}
+
+impl After {
+    fn is_copy(&self, head: &[u8]) -> bool {
+        self.beginnings.iter().any(|beginning| begin_alike(beginning, head))
+    }
+
+    /// The place in a sibling of which nothing is read.
+    fn unread(&self, opened: &Opened) -> Place {
+        Place {
+            name: Arc::clone(&self.name),
+            target: Arc::clone(&self.target),
+            key: opened.key(),
+            times: opened.times(),
+            head: Mark::of(opened.head()),
+            anchor: Mark::default(),
+            position: LinePosition::START,
+        }
+    }
+}
+
+/// Why what stood in a file is not there any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate<'a> {
+    /// It was emptied or written anew.
+    Rewritten {
+        /// What it begins with now, unless it is open already.
+        now: &'a [u8],
+    },
+    /// There is no such file.
+    Gone,
 }
 
 /// A file of the time before the restart.
@@ -51,7 +84,7 @@ enum Again {
     /// It is there, and is read on from where it was left.
     There,
     /// It holds something else.
-    Rewritten,
+    Rewritten(Box<Sibling>),
     /// It is nowhere to be seen.
     Gone,
 }
@@ -68,14 +101,17 @@ impl Follower {
             let is_last = !self.pending.iter().any(|later| later.place.name == was.place.name);
             match self.find_again(&was, found, is_last) {
                 Again::There => {}
-                Again::Rewritten => {
+                Again::Rewritten(own) => {
                     self.counters.truncations += 1;
-                    let lost_bytes = self.replaced(&was, GapReason::Truncated, is_last);
+                    let lost_bytes =
+                        self.replaced(&was, Fate::Rewritten { now: own.opened.head() }, is_last);
                     let path = Arc::clone(&was.place.name);
                     self.changes.add(Change::Truncated { path, lost_bytes });
+                    self.open_rewritten(&own, &was, found.of_key(&was.place.key));
                 }
                 Again::Gone => {
-                    let lost_bytes = self.replaced(&was, GapReason::Deleted, is_last);
+                    self.counters.rotations += u64::from(!was.leaving);
+                    let lost_bytes = self.replaced(&was, Fate::Gone, is_last);
                     if lost_bytes > 0 {
                         self.tell_lost(&was.place.name, GapReason::Deleted, Some(lost_bytes));
                     }
@@ -99,21 +135,26 @@ impl Follower {
             .or_else(|| siblings::by_key(target, key));
         if let Some(own) = own {
             if !own.opened.fits(&was.place) {
-                return Again::Rewritten;
+                return Again::Rewritten(Box::new(own));
             }
             let order = own.order;
             self.go_on(&own, was, named);
-            if is_last && named.is_none() {
-                self.open_after(was, *times, order);
-            } else if is_last && head.length_bytes == 0 {
+            self.counters.rotations += u64::from(named.is_none() && !was.leaving);
+            if is_last && head.length_bytes == 0 {
                 // It may have been written to, copied and emptied.
-                self.open_after(was, written(times), None);
+                self.open_after(was, written(times), None, own.opened.head());
+            } else if is_last && named.is_none() {
+                self.open_after(was, *times, order, &[]);
             }
             return Again::There;
         }
         let other = |it: &&Found| *it.path == **name && !self.is_known_key(&it.key);
         let Some(named) = found.files.iter().find(other) else { return Again::Gone };
-        match Opened::open(&named.path).ok().flatten().filter(|it| it.holds(&was.place)) {
+        match Opened::open(&named.path)
+            .ok()
+            .flatten()
+            .filter(|it| it.is_copy_of(was) && it.reaches(&was.place))
+        {
             Some(opened) => {
                 self.go_on(
                     &Sibling { path: name.to_path_buf(), opened, order: None },
@@ -128,26 +169,37 @@ impl Follower {
 
     /// What stood in a file is not there any more: goes on with a rotated file or copy that holds
     /// it, then with those that came after it. Returns the bytes that are lost.
-    pub(super) fn replaced(&mut self, was: &OpenPlace, reason: GapReason, is_last: bool) -> u64 {
+    pub(super) fn replaced(&mut self, was: &OpenPlace, fate: Fate<'_>, is_last: bool) -> u64 {
         let place = &was.place;
-        let holding = || siblings::holding(&place.target, place, |key| self.is_known_key(key));
-        // A file that is renamed or compressed while the directory is read may be passed over.
-        let copy = holding().or_else(holding);
+        let (reason, than, now) = match fate {
+            // A copy that is older than the last write holds nothing that was not in the file then.
+            Fate::Rewritten { now } => (GapReason::Truncated, written(&place.times), now),
+            Fate::Gone => (GapReason::Deleted, place.times, &[][..]),
+        };
+        let find = || siblings::copies_of(&place.target, was, |key| self.is_read_key(key));
+        let mut copies = find();
+        if copies.is_empty() {
+            // A file that is renamed or compressed while the directory is read may be passed over.
+            copies = find();
+        }
+        let mut copies = copies.into_iter();
+        let copy = copies.next();
+        for other in copies {
+            // It holds nothing that the first does not.
+            let (key, times) = (other.opened.key(), other.opened.times());
+            self.remember(Place { key, times, ..place.clone() });
+        }
         let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
             true => u64::MAX,
             false => copy.opened.size_bytes(),
         });
         let order = copy.as_ref().and_then(|copy| copy.order);
+        let on = OpenPlace { place: Place { times: than, ..place.clone() }, ..was.clone() };
         match copy {
-            Some(copy) => self.go_on(&copy, was, None),
+            Some(copy) => self.go_on(&copy, &on, None),
             None => self.remember(place.clone()),
         }
-        let than = match reason {
-            // A copy that is older than the last write holds nothing that was not in the file then.
-            GapReason::Truncated => written(&place.times),
-            GapReason::Unreadable | GapReason::Deleted => place.times,
-        };
-        let younger = if is_last { self.open_after(was, than, order) } else { 0 };
+        let younger = if is_last { self.open_after(was, than, order, now) } else { 0 };
         let lost_bytes = match held_bytes {
             Some(held) => was.size_bytes.saturating_sub(held.max(place.position.byte_offset)),
             None => was.unread_bytes(),
@@ -162,17 +214,48 @@ impl Follower {
         lost_bytes
     }
 
-    /// Opens what came after a file; returns how many there are.
+    /// Opens what came after a file, which begins with `now` now; returns how many there are.
     pub(super) fn open_after(
         &mut self,
         was: &OpenPlace,
         than: Times,
         order: Option<Order>,
+        now: &[u8],
     ) -> usize {
-        let Place { name, target, .. } = &was.place;
+        let Place { name, target, key, .. } = &was.place;
         let (name, target) = (Arc::clone(name), Arc::clone(target));
-        let after = After { name, target, newer: Newer { than, order }, now_at: None };
-        self.open_missed(&after, Room::Now)
+        let beginnings = vec![was.beginning.clone(), now.to_vec()];
+        let after =
+            After { name, target, newer: Newer { than, order }, own: Some(*key), beginnings };
+        let count = self.open_missed(&after, Room::Now);
+        if order.is_some() {
+            // Those that only look newer, as after a restored backup, are not missed later either.
+            self.pass_over(&After { newer: Newer { than, order: None }, ..after });
+        }
+        count
+    }
+
+    /// Reads a file anew from its start.
+    fn open_rewritten(&mut self, own: &Sibling, was: &OpenPlace, named: Option<&Found>) {
+        // What is compressed is told where new files are opened.
+        if own.opened.is_compressed() {
+            return;
+        }
+        let name = named.map_or(&was.place.name, |named| &named.path);
+        let Ok(mut generation) = Generation::new(Arc::clone(name), &own.opened, &Begin::Start)
+        else {
+            return;
+        };
+        generation.begin_anew();
+        if named.is_some() {
+            let (path, size_bytes) = (Arc::clone(name), own.opened.size_bytes());
+            self.changes.add(Change::Appeared { path, byte_offset: 0, size_bytes });
+        } else {
+            generation.target = Arc::clone(&was.place.target);
+            generation.leave(self.now);
+            self.changes.add(Change::Missed { path: own.path.clone(), byte_offset: 0 });
+        }
+        self.add_generation(generation);
     }
 
     /// Reads a file on from a place.
@@ -203,7 +286,7 @@ impl Follower {
                 } else {
                     generation.target = Arc::clone(&place.target);
                     generation.leave(self.now);
-                    self.tell_missed(path, was, is_copy);
+                    self.tell_missed(path, was);
                 }
                 self.add_generation(generation);
             }
@@ -214,16 +297,13 @@ impl Follower {
     fn go_on_packed(&mut self, path: &Path, opened: &Opened, was: &OpenPlace) {
         if self.has_room_now() {
             self.add_packed(Packed::new(path, opened, was));
-            self.tell_missed(path, was, false);
+            self.tell_missed(path, was);
         } else {
             self.give_up(&was.place.name, was.unread_bytes());
         }
     }
 
-    fn tell_missed(&mut self, path: &Path, was: &OpenPlace, is_copy: bool) {
-        if !was.leaving && !is_copy {
-            self.counters.rotations += 1;
-        }
+    fn tell_missed(&mut self, path: &Path, was: &OpenPlace) {
         let byte_offset = was.place.position.byte_offset;
         self.changes.add(Change::Missed { path: path.to_owned(), byte_offset });
     }
@@ -231,10 +311,7 @@ impl Follower {
     /// Opens the files that had a name after the one followed before and before the one found now;
     /// returns how many there are.
     pub(super) fn open_missed(&mut self, after: &After, room: Room) -> usize {
-        let After { name, target, newer, now_at } = after;
-        let missed = siblings::missed(target, newer, 2 * OPEN_FILES_MAX, |key, head| {
-            Some(*key) == *now_at || self.is_known(key, head)
-        });
+        let missed = self.missed(after);
         let count = missed.len();
         for sibling in missed {
             let has_room = match room {
@@ -244,20 +321,50 @@ impl Follower {
             match (has_room, room) {
                 (true, _) => self.open_sibling(after, sibling),
                 (false, Room::Wait) => {
-                    self.tell_waiting(name);
+                    self.tell_waiting(&after.name);
                     break;
                 }
-                (false, Room::Now) => self.give_up(name, sibling.opened.size_bytes()),
+                (false, Room::Now) => self.give_up(&after.name, sibling.opened.size_bytes()),
             }
         }
         count
     }
 
+    /// Newer siblings that are not known, oldest first. Copies of what is known are known from now
+    /// on: later they may not be told any more.
+    fn missed(&mut self, after: &After) -> Vec<Sibling> {
+        // What has the name now may not be open yet.
+        let now = Opened::open(&after.name).ok().flatten();
+        let (now_key, now_head) = (now.as_ref().map(Opened::key), now.as_ref().map(Opened::head));
+        let is_known = |key: &FileKey| {
+            now_key == Some(*key) || after.own == Some(*key) || self.is_known_key(key)
+        };
+        let newer = siblings::newer(&after.target, &after.newer, is_known);
+        let newer: Vec<Sibling> = newer.take(2 * OPEN_FILES_MAX).collect();
+        let (mut missed, mut copies) = (Vec::<Sibling>::new(), Vec::new());
+        for sibling in newer.into_iter().rev() {
+            let head = sibling.opened.head();
+            // Of several copies of one file the youngest holds all that the others do.
+            let is_younger = |it: &Sibling| begin_alike(it.opened.head(), head);
+            let is_copy = now_head.is_some_and(|now| begin_alike(now, head))
+                || after.is_copy(head)
+                || self.is_like_known(head)
+                || missed.iter().any(is_younger);
+            if is_copy {
+                copies.push(sibling);
+            } else {
+                missed.push(sibling);
+            }
+        }
+        missed.reverse();
+        copies.iter().rev().for_each(|copy| self.remember(after.unread(&copy.opened)));
+        missed
+    }
+
     fn open_sibling(&mut self, after: &After, sibling: Sibling) {
         let Sibling { path, opened, .. } = sibling;
         let After { name, target, newer, .. } = after;
-        let place = unread(name, target, &opened, newer.than);
-        let was = OpenPlace { place, read_to: 0, size_bytes: 0, leaving: false };
+        let was = OpenPlace::closed(Place { times: newer.than, ..after.unread(&opened) });
         if opened.is_compressed() {
             self.add_packed(Packed::new(&path, &opened, &was));
         } else {
@@ -276,14 +383,16 @@ impl Follower {
 
     /// What stands beside a file of the first look is older than all that is followed: it is not
     /// missed later.
-    pub(super) fn pass_over_siblings(&mut self, generation: &Generation) {
-        let Place { name, target, key, times, .. } = generation.place();
+    pub(super) fn pass_over_siblings(&mut self, of: &Generation) {
+        let OpenPlace { place, beginning, .. } = of.open_place();
+        let Place { name, target, key, times, .. } = place;
         let newer = Newer { than: times, order: None };
-        let there = siblings::missed(&target, &newer, OPEN_FILES_MAX, |other, head| {
-            *other == key || generation.begins_like(head)
-        });
-        for sibling in there {
-            self.remember(unread(&name, &target, &sibling.opened, sibling.opened.times()));
+        self.pass_over(&After { name, target, newer, own: Some(key), beginnings: vec![beginning] });
+    }
+
+    fn pass_over(&mut self, after: &After) {
+        for sibling in self.missed(after) {
+            self.remember(after.unread(&sibling.opened));
         }
     }
 
@@ -299,19 +408,24 @@ impl Follower {
         self.changes.add(Change::Lost { path, reason, lost_bytes: bytes });
     }
 
-    /// Whether a file is followed, was, or will be looked for.
+    /// Whether a file is followed, was, will be looked for, or was passed over.
     fn is_known_key(&self, key: &FileKey) -> bool {
-        self.generations.iter().any(|it| it.key == *key)
-            || self.packed.iter().any(|it| it.key == *key)
-            || self.remembered.iter().any(|it| it.key == *key)
-            || self.pending.iter().any(|it| it.place.key == *key)
+        self.is_read_key(key) || self.remembered.iter().any(|it| it.key == *key)
     }
 
-    /// Whether a file is known, or a copy of one that is.
-    fn is_known(&self, key: &FileKey, head: &[u8]) -> bool {
+    /// Whether lines of a file itself are read, were, or will be.
+    fn is_read_key(&self, key: &FileKey) -> bool {
+        let was_read = |it: &&Place| it.position.byte_offset > 0;
+        self.generations.iter().any(|it| it.key == *key)
+            || self.packed.iter().any(|it| it.key == *key)
+            || self.pending.iter().any(|it| it.place.key == *key)
+            || self.remembered.iter().filter(was_read).any(|it| it.key == *key)
+    }
+
+    /// Whether a file that begins so is a copy of one that is known.
+    fn is_like_known(&self, head: &[u8]) -> bool {
         let same = |mark: &Mark| mark.length_bytes > 0 && mark.begins(head);
-        self.is_known_key(key)
-            || self.generations.iter().any(|it| it.begins_like(head))
+        self.generations.iter().any(|it| it.begins_like(head))
             || self.packed.iter().any(|it| same(&it.place().head))
             || self.remembered.iter().any(|it| same(&it.head))
             || self.pending.iter().any(|it| same(&it.place.head))
@@ -321,17 +435,4 @@ impl Follower {
 /// Newer than the last write.
 fn written(times: &Times) -> Times {
     Times { birth: times.modified, ..*times }
-}
-
-/// A file of which nothing is read.
-fn unread(name: &Arc<Path>, target: &Arc<Path>, opened: &Opened, times: Times) -> Place {
-    Place {
-        name: Arc::clone(name),
-        target: Arc::clone(target),
-        key: opened.key(),
-        times,
-        head: Mark::of(opened.head()),
-        anchor: Mark::default(),
-        position: LinePosition::START,
-    }
 }

@@ -14,3 +14,4 @@ mod page;
 mod reload;
 mod rotation;
 mod start;
+mod torture;

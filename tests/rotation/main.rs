@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+mod copytruncate;
+mod resume;
 mod scene;
 
 use std::fs::{self, File, OpenOptions};

@@ -1,0 +1,259 @@
+//! Copies that `copytruncate` makes, while the log is followed: what was not read in time is read in
+//! the copy.
+
+use std::fs::{self, File};
+use std::time::Duration;
+
+use gatelog::source::change::GapReason;
+use gatelog::source::file::StartAt;
+
+use crate::scene::Scene;
+
+fn copy(scene: &Scene, to: &str) {
+    fs::copy(scene.at("a.log"), scene.at(to)).unwrap();
+}
+
+fn truncate(scene: &Scene) {
+    File::options().write(true).truncate(true).open(scene.at("a.log")).unwrap();
+}
+
+#[test]
+fn what_was_not_read_is_in_the_copy() {
+    for packed in [false, true] {
+        let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+        scene.append("a.log", "1\n");
+        scene.round();
+        scene.append("a.log", "2\nhalf");
+        copy(&scene, "a.log.1");
+        truncate(&scene);
+        if packed {
+            scene.gzip("a.log.1");
+        }
+        scene.append("a.log", "3\n");
+        scene.round();
+        scene.pass_grace();
+        scene.lines.sort();
+        scene.expect(&["1", "2", "3", "half"]);
+        assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
+        scene.changes.retain(|it| it.contains("lost") || it.contains("missed"));
+        let name = if packed { "a.log.1.gz" } else { "a.log.1" };
+        scene.expect_changes(&[&format!("{name}: missed, from 2"), "a.log: truncated, lost 0"]);
+        assert_eq!(scene.follower.counters().rotations, 0);
+    }
+}
+
+#[test]
+fn seen_and_not_read_is_in_the_copy() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n2\n3\n");
+    scene.look();
+    copy(&scene, "a.log.1");
+    scene.append("a.log", "after the copy\n");
+    scene.look();
+    truncate(&scene);
+    scene.round();
+    scene.expect(&["1", "2", "3"]);
+    assert_eq!(scene.gap(GapReason::Truncated), (1, 15), "what was written after the copy");
+}
+
+#[test]
+fn an_empty_log_that_is_filled_copied_and_emptied_between_two_looks() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "");
+    scene.round();
+    for round in 1..4 {
+        // Longer than the clock of the file system takes for a tick.
+        std::thread::sleep(Duration::from_millis(10));
+        scene.append("a.log", &format!("line of round {round}\n"));
+        copy(&scene, &format!("a.log.{}", 4 - round));
+        truncate(&scene);
+        scene.round();
+        scene.expect(&[&format!("line of round {round}")]);
+    }
+    assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
+}
+
+#[test]
+fn copied_twice_between_two_looks() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n");
+    scene.round();
+    scene.append("a.log", "2\n");
+    copy(&scene, "a.log.2");
+    truncate(&scene);
+    scene.append("a.log", "3\n");
+    copy(&scene, "a.log.1");
+    truncate(&scene);
+    scene.append("a.log", "4\n");
+    scene.round();
+    scene.expect(&["1", "2", "3", "4"]);
+    scene.pass_grace();
+    // Long afterwards the log is rotated by another means: the copies are not read again.
+    scene.rename("a.log", "a.log.0");
+    scene.append("a.log", "5\n");
+    scene.round();
+    scene.expect(&["5"]);
+}
+
+#[test]
+fn copies_of_old_are_never_read() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "0\n");
+    // Copies from before the agent was started.
+    for name in ["a.log.3", "a.log.2"] {
+        scene.append(name, &format!("{name}\n"));
+    }
+    scene.round();
+    for round in 0..100 {
+        scene.append("a.log", &format!("line {round}\n"));
+        scene.round();
+        copy(&scene, "a.log.1");
+        truncate(&scene);
+        scene.round();
+        fs::rename(scene.at("a.log.1"), scene.at(&format!("a.log.{}", 1000 - round))).unwrap();
+    }
+    assert_eq!(scene.lines.len(), 101);
+    // More copies than are remembered.
+    scene.rename("a.log", "a.log.1");
+    scene.append("a.log", "new\n");
+    scene.round();
+    assert_eq!(scene.lines.len(), 102);
+    let state = scene.state();
+    scene.resume(&state);
+    scene.round();
+    assert_eq!(scene.lines.len(), 102);
+    assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
+}
+
+/// What the model of `tests/rotation_model.rs` found: each is a story of a log and what must come.
+#[test]
+fn copies_and_renames_between_two_looks() {
+    let check = |name: &str, before: &dyn Fn(&mut Scene), after: &dyn Fn(&Scene), all: &[&str]| {
+        let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+        before(&mut scene);
+        after(&scene);
+        scene.append("a.log", "last\n");
+        scene.round();
+        scene.pass_grace();
+        scene.lines.sort();
+        assert_eq!(scene.lines, all, "{name}");
+        for reason in GapReason::ALL {
+            assert_eq!(scene.gap(reason), (0, 0), "{name}");
+        }
+    };
+    let line = |text: &'static str| move |scene: &Scene| scene.append("a.log", text);
+    let one_read = |scene: &mut Scene| {
+        scene.append("a.log", "1\n");
+        scene.round();
+    };
+
+    check(
+        "copied twice before it is emptied",
+        &one_read,
+        &|scene| {
+            fs::remove_file(scene.at("a.log")).unwrap();
+            line("2\n")(scene);
+            copy(scene, "a.log.2");
+            line("3\n")(scene);
+            copy(scene, "a.log.1");
+            truncate(scene);
+        },
+        &["1", "2", "3", "last"],
+    );
+    check(
+        "a new file is copied before it is looked at",
+        &one_read,
+        &|scene| {
+            fs::remove_file(scene.at("a.log")).unwrap();
+            line("2\n")(scene);
+            copy(scene, "a.log.1");
+        },
+        &["1", "2", "last"],
+    );
+    check(
+        "a copy from before the first look",
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.1");
+            scene.look();
+        },
+        &truncate,
+        &["1", "last"],
+    );
+    check(
+        "an older copy beside the one that was compressed",
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.3");
+            scene.look();
+        },
+        &|scene| {
+            line("2\n")(scene);
+            copy(scene, "a.log.2");
+            truncate(scene);
+            scene.gzip("a.log.2");
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "2", "last"],
+    );
+    check(
+        "an empty log is filled, copied, emptied and renamed",
+        &|scene| {
+            line("")(scene);
+            scene.look();
+            std::thread::sleep(Duration::from_millis(10));
+        },
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.2");
+            truncate(scene);
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "last"],
+    );
+    check(
+        "emptied twice and renamed",
+        &one_read,
+        &|scene| {
+            copy(scene, "a.log.3");
+            truncate(scene);
+            line("2\n")(scene);
+            copy(scene, "a.log.2");
+            truncate(scene);
+            line("3\n")(scene);
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "2", "3", "last"],
+    );
+    check(
+        "a copy that is shorter than what was seen, emptied and renamed",
+        &|scene| {
+            line("1\n")(scene);
+            copy(scene, "a.log.2");
+            line("2\n")(scene);
+            scene.round();
+        },
+        &|scene| {
+            truncate(scene);
+            scene.rename("a.log", "a.log.1");
+        },
+        &["1", "2", "last"],
+    );
+    check(
+        "an unseen copy while the log was renamed and written late",
+        &|scene| {
+            line("")(scene);
+            scene.look();
+            scene.rename("a.log", "a.log.2");
+            line("")(scene);
+            scene.look();
+            std::thread::sleep(Duration::from_millis(10));
+        },
+        &|scene| {
+            scene.append("a.log.2", "late\n");
+            line("1\n")(scene);
+            copy(scene, "a.log.1");
+        },
+        &["1", "last", "late"],
+    );
+}
