@@ -45,7 +45,10 @@ fn say_one(of: &Source, change: &Change) {
             let path = path.display();
             tracing::error!(source, %path, "rotated and compressed unseen: lines lost");
         }
-        Change::Problem { path, problem: problem @ Problem::Unreadable(_) } => {
+        Change::Problem {
+            path,
+            problem: problem @ (Problem::Unreadable(_) | Problem::Sandbox),
+        } => {
             tracing::error!(source, path = %path.display(), "{problem}");
         }
         Change::Problem { path, problem } => {

@@ -17,6 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::change_log;
 use super::pace::Pace;
+use super::sandbox::Sandbox;
 use super::source::Source;
 use crate::clock::{Clock, Monotonic};
 use crate::event::route::Router;
@@ -126,6 +127,7 @@ pub(super) struct Follow {
     clock: Clock,
     readiness: watch::Sender<Readiness>,
     watched: Watched,
+    sandbox: Arc<Sandbox>,
     last_watched: Option<Monotonic>,
     pace: Pace,
     /// Bytes read before the last look.
@@ -160,9 +162,10 @@ impl Follow {
         clock: Clock,
         readiness: watch::Sender<Readiness>,
         watched: Watched,
+        sandbox: Arc<Sandbox>,
     ) -> Result<Follow, SetupError> {
         let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), 0);
-        let Setup { config, router, sources, notes: _ } = setup;
+        let Setup { config, router, sources, .. } = setup;
         Ok(Follow {
             inbox,
             sources: sources.into_iter().map(Source::new).collect::<Result<_, _>>()?,
@@ -174,6 +177,7 @@ impl Follow {
             clock,
             readiness,
             watched,
+            sandbox,
             last_watched: None,
             unwatched: 0,
             unseen_changes: 0,
@@ -263,7 +267,7 @@ impl Follow {
         self.keep_pace(now);
         let mut changed = false;
         for source in &mut self.sources {
-            let changes = source.look(now);
+            let changes = source.look_with(now, |changes| self.sandbox.explain(changes));
             changed |= !changes.list.is_empty();
             self.unseen_changes += changes.dropped;
             change_log::say(source, &changes);
@@ -333,7 +337,7 @@ impl Follow {
     /// Goes on with another setup: what was counted stays, and so do the places in the files of
     /// sources of the same name and paths.
     fn reload(&mut self, setup: Setup) {
-        let Setup { config, router, sources, notes: _ } = setup;
+        let Setup { config, router, sources, .. } = setup;
         let mut known = std::mem::take(&mut self.sources);
         for new in sources {
             let name = new.name.clone();

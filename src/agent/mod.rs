@@ -14,6 +14,8 @@ mod follow;
 mod listeners;
 mod pace;
 mod pages;
+mod reload;
+mod sandbox;
 
 use std::io;
 use std::sync::Arc;
@@ -29,12 +31,14 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{BindError, LimitHits, Readiness};
 use crate::limits::STOP_GRACE;
+use crate::setup::needs;
 use crate::setup::source::{Options, Setup, SetupError};
 use crate::show::metrics::Metrics;
 use crate::source::watch::watch as watch_files;
 use follow::{Follow, Requests};
 use listeners::Listeners;
 use pages::AgentPages;
+use sandbox::{Sandbox, Wishes};
 
 /// Why the agent did not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -63,14 +67,39 @@ pub enum AgentError {
 /// When it cannot start, and when the reading thread ends by itself.
 pub fn run(options: &Options) -> Result<(), AgentError> {
     let setup = Setup::load(options)?;
+    // Before there is another thread: those that come inherit it.
+    let sandbox = Arc::new(sandboxed(options, &setup));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(agent(options, setup, Clock::system()))
+    runtime.block_on(agent(options, setup, &sandbox, Clock::system()))
 }
 
-async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), AgentError> {
+/// Gives up what the agent will not need.
+fn sandboxed(options: &Options, setup: &Setup) -> Sandbox {
+    let config = &setup.config;
+    if !config.sandbox {
+        return Sandbox::off();
+    }
+    let mut needs = needs::of_config(config, options);
+    needs.extend(needs::of_includes(setup));
+    needs.extend(setup.machine_conf.iter().flat_map(|conf| needs::of_conf(conf)));
+    let listeners = [Some(config.http.listen), config.metrics_listen];
+    Sandbox::enter(&Wishes {
+        needs: &needs,
+        writable: &[],
+        ports: listeners.into_iter().flatten().map(|address| address.port()).collect(),
+    })
+}
+
+async fn agent(
+    options: &Options,
+    setup: Setup,
+    sandbox: &Arc<Sandbox>,
+    clock: Clock,
+) -> Result<(), AgentError> {
     let listeners = Listeners::bind(&setup.config).await?;
     let mut signals = Signals::new()?;
     say_start(&setup);
+    sandbox.say();
 
     let (requests, inbox) = follow::requests();
     let (readiness_told, readiness) = watch::channel(Readiness {
@@ -81,7 +110,7 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
-    let follow = Follow::new(setup, inbox, clock, readiness_told, watched)?;
+    let follow = Follow::new(setup, inbox, clock, readiness_told, watched, Arc::clone(sandbox))?;
     let mut followed = spawn(follow)?;
 
     let hits = Arc::new(LimitHits::default());
@@ -99,7 +128,8 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     if requests.ping().await {
         notify(&[NotifyState::Ready]);
     }
-    let result = supervise(options, config, &requests, &pages, &mut signals, &mut followed).await;
+    let result =
+        supervise(options, sandbox, config, &requests, &pages, &mut signals, &mut followed).await;
 
     notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
@@ -115,6 +145,7 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
 /// Waits for a reason to stop; takes reloads and tells systemd that all is well meanwhile.
 async fn supervise(
     options: &Options,
+    sandbox: &Arc<Sandbox>,
     mut config: Config,
     requests: &Requests,
     pages: &AgentPages,
@@ -125,7 +156,7 @@ async fn supervise(
         tokio::select! {
             wanted = signals.next() => match wanted {
                 Wanted::Stop => return Ok(()),
-                Wanted::Reload => reload(options, &mut config, requests, pages).await,
+                Wanted::Reload => reload(options, sandbox, &mut config, requests, pages).await,
             },
             _ = &mut *followed => return Err(AgentError::FollowEnded),
             () = watchdog_pause() => if requests.ping().await {
@@ -169,15 +200,24 @@ fn say_start(setup: &Setup) {
 }
 
 /// Takes the configuration and what it names anew, or keeps what there is.
-async fn reload(options: &Options, config: &mut Config, requests: &Requests, pages: &AgentPages) {
+async fn reload(
+    options: &Options,
+    sandbox: &Arc<Sandbox>,
+    config: &mut Config,
+    requests: &Requests,
+    pages: &AgentPages,
+) {
     notify(&reloading());
-    let owned = options.clone();
-    let loaded = tokio::task::spawn_blocking(move || Setup::load(&owned)).await;
+    let (owned, within) = (options.clone(), Arc::clone(sandbox));
+    let loaded = tokio::task::spawn_blocking(move || reload::load(&owned, &within)).await;
     let taken = match loaded {
         Ok(Ok(setup)) => {
             let new = setup.config.clone();
             if new.http != config.http || new.metrics_listen != config.metrics_listen {
                 tracing::warn!("[http] and [metrics] are taken at the next start only");
+            }
+            if new.sandbox != config.sandbox {
+                tracing::warn!("`sandbox` is taken at the next start only");
             }
             setup.notes.iter().for_each(|note| tracing::warn!("nginx.conf: {note}"));
             let taken = requests.reload(setup) && requests.ping().await;
@@ -185,6 +225,7 @@ async fn reload(options: &Options, config: &mut Config, requests: &Requests, pag
                 *config = Config {
                     http: config.http.clone(),
                     metrics_listen: config.metrics_listen,
+                    sandbox: config.sandbox,
                     ..new
                 };
             }

@@ -43,6 +43,7 @@ pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Conf
         check.listeners(&raw.http.unwrap_or_default(), &raw.metrics.unwrap_or_default());
     let config = Config {
         lateness,
+        sandbox: raw.sandbox.unwrap_or(Config::default().sandbox),
         http,
         metrics_listen,
         sources: check.sources(&raw.source.unwrap_or_default()),

@@ -26,6 +26,8 @@ pub const CLIENT_ADDRESS_DEFAULT: &str = "remote_addr";
 pub struct Config {
     /// How long an event may come after later ones and still count in its window.
     pub lateness: Duration,
+    /// Whether the agent gives up at its start what it will not need.
+    pub sandbox: bool,
     /// `[http]`
     pub http: Http,
     /// `[metrics] listen`: an address of its own for `/metrics` and health; `None`: they are on `http.listen`.
@@ -44,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             lateness: LATENESS_DEFAULT,
+            sandbox: true,
             http: Http::default(),
             metrics_listen: None,
             sources: Vec::new(),
