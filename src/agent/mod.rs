@@ -26,6 +26,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -152,6 +153,7 @@ async fn supervise(
     signals: &mut Signals,
     followed: &mut oneshot::Receiver<()>,
 ) -> Result<(), AgentError> {
+    let mut watchdog = watchdog();
     loop {
         tokio::select! {
             wanted = signals.next() => match wanted {
@@ -159,7 +161,7 @@ async fn supervise(
                 Wanted::Reload => reload(options, sandbox, &mut config, requests, pages).await,
             },
             _ = &mut *followed => return Err(AgentError::FollowEnded),
-            () = watchdog_pause() => if requests.ping().await {
+            () = tick(&mut watchdog) => if requests.ping().await {
                 notify(&[NotifyState::Watchdog]);
             },
         }
@@ -279,11 +281,22 @@ impl Signals {
     }
 }
 
-/// Half the time within which systemd wants a sign of life; for ever when it wants none.
-async fn watchdog_pause() {
-    match sd_notify::watchdog_enabled() {
-        Some(interval) if interval > Duration::ZERO => tokio::time::sleep(interval / 2).await,
-        _ => std::future::pending().await,
+/// Ticks at half the time within which systemd wants a sign of life; none when it wants none. It
+/// goes on while signals are answered, however many come.
+fn watchdog() -> Option<Interval> {
+    let half = sd_notify::watchdog_enabled()? / 2;
+    (half > Duration::ZERO).then(|| {
+        let mut ticks = tokio::time::interval(half);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    })
+}
+
+/// The next tick; for ever when there are none.
+async fn tick(watchdog: &mut Option<Interval>) {
+    match watchdog {
+        Some(ticks) => drop(ticks.tick().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -225,18 +225,11 @@ fn restrict(
     ports: &[u16],
     kept: &[PathFd],
 ) -> Result<RestrictionStatus, RulesetError> {
-    // The service manager may listen in the abstract namespace, outside of every scope.
-    let manager = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
-    let scopes = if manager.as_encoded_bytes().starts_with(b"@") {
-        Scope::Signal.into()
-    } else {
-        Scope::from_all(SCOPES_ABI)
-    };
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(FILES_ABI))?
         .handle_access(AccessNet::ConnectTcp)?
-        .scope(scopes)?;
+        .scope(Scope::from_all(SCOPES_ABI))?;
     let binds = !ports.contains(&0);
     if binds {
         ruleset = ruleset.handle_access(AccessNet::BindTcp)?;

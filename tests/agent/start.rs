@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 
 use crate::agent::{Agent, Directory, WAIT_MAX, combined, verified};
 
@@ -139,21 +138,4 @@ fn systemd_is_told() {
     assert_eq!(agent.stop(), Some(0));
     until("STOPPING=1\n");
     fs::remove_file(directory.at("notify")).unwrap();
-}
-
-/// Out of reach for a sandbox that keeps abstract sockets out, if it did not know of this one.
-#[test]
-fn systemd_is_told_in_the_abstract_namespace() {
-    let directory = Directory::new();
-    directory.write("a.log", "");
-    let name = format!("gatelog-test-{}", std::process::id());
-    let address = SocketAddr::from_abstract_name(&name).unwrap();
-    let socket = UnixDatagram::bind_addr(&address).unwrap();
-    socket.set_read_timeout(Some(WAIT_MAX)).unwrap();
-    let mut command = directory.gatelog(&["run", "--listen", "127.0.0.1:0", "a.log"]);
-    let agent = Agent::start(command.env("NOTIFY_SOCKET", format!("@{name}")));
-    let mut buffer = [0; 1024];
-    let length = socket.recv(&mut buffer).unwrap();
-    assert_eq!(&buffer[..length], b"READY=1\n", "{}", agent.log());
-    assert_eq!(agent.stop(), Some(0));
 }

@@ -37,7 +37,8 @@ pub(super) enum Place {
 impl Roots {
     /// The roots that hold these directories; ones that do not exist are left out.
     pub(super) fn new(directories: impl IntoIterator<Item = PathBuf>) -> Roots {
-        let mut found: Vec<Root> = directories.into_iter().filter_map(Root::of).collect();
+        let mut found: Vec<Root> =
+            directories.into_iter().filter_map(|path| Root::of(&path)).collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         let mut roots: Vec<Root> = Vec::new();
         for root in found {
@@ -85,14 +86,13 @@ impl Roots {
     /// `directory` is absolute, without links.
     pub(super) fn hold_directory(&self, directory: &Path) -> bool {
         directory.ancestors().any(|above| {
-            Root::of(above.to_owned())
-                .is_some_and(|above| self.0.iter().any(|r| r.key == above.key))
+            Root::of(above).is_some_and(|above| self.0.iter().any(|r| r.key == above.key))
         })
     }
 }
 
 impl Root {
-    fn of(directory: PathBuf) -> Option<Root> {
+    fn of(directory: &Path) -> Option<Root> {
         let path = directory.canonicalize().ok()?;
         let metadata = path.metadata().ok().filter(fs::Metadata::is_dir)?;
         Some(Root { path, key: FileKey::of(&metadata) })
@@ -103,7 +103,7 @@ impl Root {
 pub(super) fn place(directory: &Path) -> Place {
     let mut path = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     for step in 0..STEPS_MAX {
-        if let Some(root) = Root::of(path.clone()) {
+        if let Some(root) = Root::of(&path) {
             return if step == 0 { Place::There(root.path) } else { Place::Above(root.path) };
         }
         let target = target(&path);
