@@ -132,9 +132,9 @@ impl Sandbox {
                 })
             }
             Ok(LandlockStatus::NotEnabled) => State::Without("landlock is not enabled".to_owned()),
-            Ok(LandlockStatus::NotImplemented) => {
-                State::Without("this kernel has no landlock".to_owned())
-            }
+            Ok(LandlockStatus::NotImplemented) => State::Without(
+                "no landlock: an older kernel, or a filter of system calls".to_owned(),
+            ),
             Err(error) => State::Without(error.to_string()),
         })
     }
@@ -346,6 +346,32 @@ mod tests {
             assert!(sandbox.keeps_out(&at("other/a")));
         });
         assert_eq!(fs::read(at("logs/a")).unwrap(), b"text");
+    }
+
+    /// SQLite makes and removes files beside its own, and locks and maps them.
+    #[test]
+    fn a_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("state")).unwrap();
+        let (needs, writable) = (BTreeSet::new(), [at("state")]);
+        let wishes = Wishes { needs: &needs, writable: &writable, ports: vec![0] };
+        within(&wishes, |_, _| {
+            let open = || rusqlite::Connection::open(at("state/db")).unwrap();
+            let database = open();
+            let setup = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (n)";
+            database.execute_batch(setup).unwrap();
+            database.execute_batch("INSERT INTO t VALUES (zeroblob(1000000))").unwrap();
+            let other = open();
+            other.execute_batch("INSERT INTO t SELECT * FROM t").unwrap();
+            other.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            database
+                .execute_batch(&format!("VACUUM INTO '{}'", at("state/copy").display()))
+                .unwrap();
+            drop((database, other));
+            fs::rename(at("state/db"), at("state/db.damaged")).unwrap();
+            assert!(rusqlite::Connection::open(at("db")).is_err());
+        });
     }
 
     #[test]

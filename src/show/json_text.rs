@@ -3,7 +3,7 @@
 //!
 //! Text comes out as it is, but for what is hidden ([`is_hidden`](crate::escape::is_hidden)): that is
 //! written by its number, `\u202e`, which says the same to a program and does nothing to a terminal. The
-//! bytes are those that [`write`] writes for the same values, `serde_json` that is; the tests hold that.
+//! bytes are those that [`write()`] writes for the same values, `serde_json` that is; the tests hold that.
 //! Which fields there are is left to [`super::line`].
 
 use std::io;

@@ -167,6 +167,25 @@ fn a_reload_that_needs_more_is_refused() {
     assert_eq!(agent.stop(), Some(0));
 }
 
+/// It is told when it is looked at, and is no reason to refuse the rest of the configuration.
+#[test]
+fn a_link_that_a_glob_finds_later_does_not_stop_a_reload() {
+    let (directory, other) = scene();
+    directory.write("g.toml", &config("\"logs/*.log\"", ""));
+    let agent = directory.run(&["--config", "g.toml"]);
+    agent.comes_to(ALL, &[], 1.0);
+    if !is_restricted(&agent) {
+        return;
+    }
+    symlink(other.at("b.log"), directory.at("logs/link.log")).unwrap();
+    assert!(agent.says("lies outside of what the sandbox").contains("path=logs/link.log"));
+    agent.signal("HUP");
+    agent.says("configuration reloaded");
+    directory.append("logs/a.log", &verified("/"));
+    agent.comes_to(ALL, &[], 2.0);
+    assert_eq!(agent.stop(), Some(0));
+}
+
 #[test]
 fn it_can_be_turned_off_at_the_start() {
     let (directory, other) = scene();

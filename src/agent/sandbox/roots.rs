@@ -51,13 +51,13 @@ impl Roots {
     }
 
     /// The directories that `needs` ask for. For a log that is not there yet it is the nearest
-    /// directory above it that exists; nothing for what is read at a reload alone.
+    /// directory above it that exists; for what else is not there it is nothing.
     pub(super) fn of_needs<'a>(needs: impl IntoIterator<Item = &'a Need>) -> Roots {
         Roots::new(needs.into_iter().filter_map(|need| match (place(&need.directory), need.when) {
             (Place::There(directory), _) | (Place::Above(directory), When::Always) => {
                 Some(directory)
             }
-            (Place::Above(_), When::Reload) => None,
+            (Place::Above(_), When::Reload | When::Found) => None,
         }))
     }
 
@@ -65,13 +65,13 @@ impl Roots {
         self.0.iter()
     }
 
-    /// Whether what is needed is open: as it was at the start, not as a name.
+    /// Whether what must be open is open: as it was at the start, not as a name.
     pub(super) fn hold(&self, need: &Need) -> bool {
         match (place(&need.directory), need.when) {
-            (Place::There(directory), _) | (Place::Above(directory), When::Always) => {
+            (_, When::Found) | (Place::Above(_), When::Reload) => true,
+            (Place::There(directory) | Place::Above(directory), When::Reload | When::Always) => {
                 self.hold_directory(&directory)
             }
-            (Place::Above(_), When::Reload) => true,
         }
     }
 
@@ -167,6 +167,8 @@ mod tests {
         check_one("logs/a/b/c", When::Reload, &[]);
         check_one("logs/data/a", When::Always, &["data"]);
         check_one("logs/link", When::Always, &["data"]);
+        check_one("logs/link", When::Found, &[]);
+        check_one("logs/data", When::Found, &["data"]);
         check_one("logs/link/a", When::Always, &["data"]);
         check_one("etc", When::Reload, &["etc"]);
         assert!(matches!(place(&scene.at("circle/a")), Place::Above(_)));
@@ -190,6 +192,7 @@ mod tests {
         check("data", When::Reload, false);
         check("data/late", When::Always, false);
         check("data/late", When::Reload, true);
+        check("data", When::Found, true);
         check("", When::Always, false);
         let file = |name: &str| roots.hold_file(&scene.at(name));
         assert!(file("logs/b.log") && file("logs/sub/b.log") && file("logs/link.log"));
