@@ -66,6 +66,7 @@ parsers-pure:
 scripts-check:
 	@for script in $(SCRIPTS); do bash -n "$$script" || exit 1; done
 	@if command -v shellcheck >/dev/null; then shellcheck -S warning $(SCRIPTS); fi
+	@scripts/check-unit.sh
 
 install-tools: build-tools ## what the tests need beside cargo
 	@scripts/install-tools.sh $(TEST_TOOLS)

@@ -92,8 +92,9 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Whether a character is invisible, or changes how its neighbours are shown.
-fn is_hidden(character: char) -> bool {
+/// Whether a character is invisible, or changes how its neighbours are shown. What must not lose a
+/// character, such as JSON, writes it by its number.
+pub fn is_hidden(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
     }

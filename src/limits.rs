@@ -418,6 +418,10 @@ pub const UNKNOWN_GATES_MAX: usize = 16;
 /// Reasons of one source why it has no file that `/readyz` shows; further ones are not kept.
 pub const SOURCE_PROBLEMS_MAX: usize = 8;
 
+/// Paths outside of the sandbox that a refused reload names, and logs that are awaited in another
+/// directory than theirs that the start names; further ones are counted, or not named.
+pub const SANDBOX_PROBLEMS_MAX: usize = 8;
+
 /// Certificates in each of the lists of the metrics; further ones are not shown there. Each is a
 /// series, and clients make certificates.
 pub const METRICS_CERTIFICATES_MAX: usize = 100;

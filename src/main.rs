@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use gatelog::commands::{self, Arguments};
 
 fn main() -> ExitCode {
-    commands::run(Arguments::parse())
+    match Arguments::of_program() {
+        Ok(arguments) => commands::run(arguments),
+        Err(code) => code,
+    }
 }

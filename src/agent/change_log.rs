@@ -51,7 +51,10 @@ fn say_one(of: &Source, change: &Change) {
                 None => tracing::error!(source, %path, reason, "lines lost, how many is unknown"),
             }
         }
-        Change::Problem { path, problem: problem @ Problem::Unreadable(_) } => {
+        Change::Problem {
+            path,
+            problem: problem @ (Problem::Unreadable(_) | Problem::Sandbox),
+        } => {
             tracing::error!(source, path = %path.display(), "{problem}");
         }
         Change::Problem { path, problem } => {

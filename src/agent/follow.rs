@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use super::change_log;
 use super::keeper::Answer;
 use super::pace::Pace;
+use super::sandbox::Sandbox;
 use super::saver::{Saver, SourceStates, Turn};
 use super::source::Source;
 use super::state::Begun;
@@ -150,6 +151,7 @@ pub(super) struct Follow {
     clock: Clock,
     readiness: watch::Sender<Readiness>,
     watched: Watched,
+    sandbox: Arc<Sandbox>,
     last_watched: Option<Monotonic>,
     pace: Pace,
     /// Bytes read before the last look.
@@ -185,8 +187,9 @@ impl Follow {
         clock: Clock,
         readiness: watch::Sender<Readiness>,
         watched: Watched,
+        sandbox: Arc<Sandbox>,
     ) -> Result<Follow, SetupError> {
-        let Setup { config, router, sources, notes: _ } = setup;
+        let Setup { config, router, sources, .. } = setup;
         let Begun { ledger, sources: mut other_sources, saver, failure } = state;
         let begin = |setup| begin_source(setup, &mut other_sources);
         let sources = sources.into_iter().map(begin).collect::<Result<_, _>>()?;
@@ -205,6 +208,7 @@ impl Follow {
             clock,
             readiness,
             watched,
+            sandbox,
             last_watched: None,
             unwatched: 0,
             unseen_changes: 0,
@@ -303,7 +307,7 @@ impl Follow {
         self.keep_pace(now);
         let mut changed = false;
         for source in &mut self.sources {
-            let changes = source.look(now);
+            let changes = source.look_with(now, |changes| self.sandbox.explain(changes));
             changed |= !changes.list.is_empty();
             self.unseen_changes += changes.dropped;
             change_log::say(source, &changes);
@@ -375,7 +379,7 @@ impl Follow {
     /// Goes on with another setup: what was counted stays, and so do the places in the files of
     /// sources of the same name and paths.
     fn reload(&mut self, setup: Setup) {
-        let Setup { config, router, sources, notes: _ } = setup;
+        let Setup { config, router, sources, .. } = setup;
         let mut known = std::mem::take(&mut self.sources);
         for new in sources {
             let name = new.name.clone();

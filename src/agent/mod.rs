@@ -16,10 +16,13 @@ mod keeper;
 mod listeners;
 mod pace;
 mod pages;
+mod reload;
+mod sandbox;
 mod saver;
 mod state;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,11 +31,13 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{BindError, LimitHits, Readiness};
 use crate::limits::STOP_GRACE;
+use crate::setup::needs;
 use crate::setup::source::{Options, Setup, SetupError};
 use crate::show::metrics::Metrics;
 use crate::source::watch::watch as watch_files;
@@ -40,6 +45,7 @@ use crate::store::StoreError;
 use follow::{Follow, Requests};
 use listeners::Listeners;
 use pages::AgentPages;
+use sandbox::{Sandbox, Wishes};
 use state::State;
 
 /// Why the agent did not start, or ended before it was told to.
@@ -75,19 +81,40 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     tracing::info!("gatelog {}", env!("CARGO_PKG_VERSION"));
     let clock = Clock::system();
     let state = State::open(&setup.config, &clock)?;
+    // Before there is another thread: those that come inherit it.
+    let sandbox = Arc::new(sandboxed(options, &setup, state.directory()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(agent(options, setup, state, clock))
+    runtime.block_on(agent(options, setup, state, &sandbox, clock))
+}
+
+/// Gives up what the agent will not need.
+fn sandboxed(options: &Options, setup: &Setup, state: Option<&PathBuf>) -> Sandbox {
+    let config = &setup.config;
+    if !config.sandbox {
+        return Sandbox::off();
+    }
+    let mut needs = needs::of_config(config, options);
+    needs.extend(needs::of_includes(setup));
+    needs.extend(setup.machine_conf.iter().flat_map(|conf| needs::of_conf(conf)));
+    let listeners = [Some(config.http.listen), config.metrics_listen];
+    Sandbox::enter(&Wishes {
+        needs: &needs,
+        writable: state.map(std::slice::from_ref).unwrap_or_default(),
+        ports: listeners.into_iter().flatten().map(|address| address.port()).collect(),
+    })
 }
 
 async fn agent(
     options: &Options,
     setup: Setup,
     state: State,
+    sandbox: &Arc<Sandbox>,
     clock: Clock,
 ) -> Result<(), AgentError> {
     let listeners = Listeners::bind(&setup.config).await?;
     let mut signals = Signals::new()?;
     say_start(&setup);
+    sandbox.say();
 
     let (requests, inbox) = follow::requests();
     let (readiness_told, readiness) = watch::channel(Readiness {
@@ -99,7 +126,8 @@ async fn agent(
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
     let state = state.begin(setup.config.routes.limit, &clock, &requests)?;
-    let follow = Follow::new(setup, state, inbox, clock, readiness_told, watched)?;
+    let within = Arc::clone(sandbox);
+    let follow = Follow::new(setup, state, inbox, clock, readiness_told, watched, within)?;
     let mut followed = spawn(follow)?;
 
     let hits = Arc::new(LimitHits::default());
@@ -117,7 +145,8 @@ async fn agent(
     if requests.ping().await {
         notify(&[NotifyState::Ready]);
     }
-    let result = supervise(options, config, &requests, &pages, &mut signals, &mut followed).await;
+    let result =
+        supervise(options, sandbox, config, &requests, &pages, &mut signals, &mut followed).await;
 
     notify(&[NotifyState::Stopping]);
     stop.send_replace(true);
@@ -133,20 +162,22 @@ async fn agent(
 /// Waits for a reason to stop; takes reloads and tells systemd that all is well meanwhile.
 async fn supervise(
     options: &Options,
+    sandbox: &Arc<Sandbox>,
     mut config: Config,
     requests: &Requests,
     pages: &AgentPages,
     signals: &mut Signals,
     followed: &mut oneshot::Receiver<()>,
 ) -> Result<(), AgentError> {
+    let mut watchdog = watchdog();
     loop {
         tokio::select! {
             wanted = signals.next() => match wanted {
                 Wanted::Stop => return Ok(()),
-                Wanted::Reload => reload(options, &mut config, requests, pages).await,
+                Wanted::Reload => reload(options, sandbox, &mut config, requests, pages).await,
             },
             _ = &mut *followed => return Err(AgentError::FollowEnded),
-            () = watchdog_pause() => if requests.ping().await {
+            () = tick(&mut watchdog) => if requests.ping().await {
                 notify(&[NotifyState::Watchdog]);
             },
         }
@@ -185,16 +216,25 @@ fn say_start(setup: &Setup) {
 }
 
 /// Takes the configuration and what it names anew, or keeps what there is.
-async fn reload(options: &Options, config: &mut Config, requests: &Requests, pages: &AgentPages) {
+async fn reload(
+    options: &Options,
+    sandbox: &Arc<Sandbox>,
+    config: &mut Config,
+    requests: &Requests,
+    pages: &AgentPages,
+) {
     notify(&reloading());
-    let owned = options.clone();
-    let loaded = tokio::task::spawn_blocking(move || Setup::load(&owned)).await;
+    let (owned, within) = (options.clone(), Arc::clone(sandbox));
+    let loaded = tokio::task::spawn_blocking(move || reload::load(&owned, &within)).await;
     let taken = match loaded {
         Ok(Ok(setup)) => {
             let new = setup.config.clone();
             let is_bound = new.http == config.http && new.metrics_listen == config.metrics_listen;
             if !is_bound || new.state_dir != config.state_dir {
                 tracing::warn!("[http], [metrics] and state_dir are taken at the next start only");
+            }
+            if new.sandbox != config.sandbox {
+                tracing::warn!("`sandbox` is taken at the next start only");
             }
             setup.notes.iter().for_each(|note| tracing::warn!("nginx.conf: {note}"));
             let taken = requests.reload(setup) && requests.ping().await;
@@ -203,6 +243,7 @@ async fn reload(options: &Options, config: &mut Config, requests: &Requests, pag
                     state_dir: config.state_dir.clone(),
                     http: config.http.clone(),
                     metrics_listen: config.metrics_listen,
+                    sandbox: config.sandbox,
                     ..new
                 };
             }
@@ -256,11 +297,22 @@ impl Signals {
     }
 }
 
-/// Half the time within which systemd wants a sign of life; for ever when it wants none.
-async fn watchdog_pause() {
-    match sd_notify::watchdog_enabled() {
-        Some(interval) if interval > Duration::ZERO => tokio::time::sleep(interval / 2).await,
-        _ => std::future::pending().await,
+/// Ticks at half the time within which systemd wants a sign of life; none when it wants none. It
+/// goes on while signals are answered, however many come.
+fn watchdog() -> Option<Interval> {
+    let half = sd_notify::watchdog_enabled()? / 2;
+    (half > Duration::ZERO).then(|| {
+        let mut ticks = tokio::time::interval(half);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    })
+}
+
+/// The next tick; for ever when there are none.
+async fn tick(watchdog: &mut Option<Interval>) {
+    match watchdog {
+        Some(ticks) => drop(ticks.tick().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -188,8 +188,14 @@ impl Source {
 
     /// Looks at the files, and says what it found.
     pub fn look(&mut self, now: Monotonic) -> Changes {
+        self.look_with(now, |_| {})
+    }
+
+    /// The same; `explain` may know better why a file cannot be read.
+    pub fn look_with(&mut self, now: Monotonic, explain: impl FnOnce(&mut Changes)) -> Changes {
         self.looked_at = now;
-        let changes = self.follower.look(now);
+        let mut changes = self.follower.look(now);
+        explain(&mut changes);
         let mut new_name = false;
         for change in &changes.list {
             match change {

@@ -75,6 +75,14 @@ impl State {
         })
     }
 
+    /// Where state is kept, if it is to be.
+    pub(super) fn directory(&self) -> Option<&PathBuf> {
+        match &self.place {
+            Place::Directory(directory, _) => Some(directory),
+            Place::Memory | Place::Nowhere(_) => None,
+        }
+    }
+
     fn empty(place: Place) -> State {
         State { ledger: None, sources: Vec::new(), size: SavedSize::default(), place }
     }

@@ -1,10 +1,13 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::escape::escape_text;
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
 use crate::limits::READ_THREADS_MAX;
@@ -19,6 +22,29 @@ pub struct Arguments {
     /// What holds for every command.
     #[command(flatten)]
     pub common: Common,
+}
+
+impl Arguments {
+    /// Those of this program.
+    ///
+    /// # Errors
+    /// The exit code when there is nothing to do: help was asked for and given, or the usage is wrong
+    /// and that was said.
+    pub fn of_program() -> Result<Arguments, ExitCode> {
+        Arguments::try_parse().map_err(|error| {
+            // clap repeats arguments as they are, and the name of a file can be one: what it says is
+            // said of arguments that are safe to show.
+            let safe = |argument: OsString| escape_text(argument.as_encoded_bytes()).into_owned();
+            let error = match Arguments::try_parse_from(std::env::args_os().map(safe)) {
+                Err(shown) => shown,
+                // Only their bytes were wrong: that is said without them.
+                Ok(_) => error,
+            };
+            // There is nobody left to tell when standard error is closed.
+            let _unsaid = error.print();
+            u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+        })
+    }
 }
 
 /// What to do.

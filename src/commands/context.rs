@@ -72,7 +72,7 @@ impl Complaint {
 
     pub(super) fn say(&self, color: bool) {
         say_error(&self.title, color);
-        self.detail.lines().for_each(|line| write_error(&escape_text(line.as_bytes())));
+        self.detail.lines().for_each(say_note);
     }
 }
 
@@ -133,7 +133,12 @@ pub(super) fn say_error(message: &str, color: bool) {
 }
 
 /// A line on standard error.
-pub(super) fn write_error(text: &str) {
+pub(super) fn say_note(message: &str) {
+    write_error(&escape_text(message.as_bytes()));
+}
+
+/// Text for standard error that is safe to show already.
+fn write_error(text: &str) {
     // There is nobody left to tell when standard error is closed.
     let _unsaid = writeln!(io::stderr(), "{}", text.trim_end());
 }

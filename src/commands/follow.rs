@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::{Common, Filter};
-use super::context::{Context, Failure, say_error, write_error};
+use super::context::{Context, Failure, say_error, say_note};
 use super::parse::{self, LineWriter};
 use super::run::options;
 use crate::agent::source::Source;
@@ -64,7 +64,7 @@ fn look(source: &mut Source, context: &Context, color: bool) {
     for change in source.look(context.clock.monotonic()).list {
         match change {
             Change::Problem { path, problem } => {
-                write_error(&format!("{}: {problem}", path.display()));
+                say_note(&format!("{}: {problem}", path.display()));
             }
             Change::Truncated { path, lost_bytes: lost_bytes @ 1.. } => {
                 let path = path.display();
@@ -77,7 +77,7 @@ fn look(source: &mut Source, context: &Context, color: bool) {
             }
             Change::Appeared { path, .. } => {
                 if let Some(format) = source.format_name() {
-                    write_error(&format!("{}: read as {format}", path.display()));
+                    say_note(&format!("{}: read as {format}", path.display()));
                 }
             }
             Change::Rotated { .. }

@@ -9,7 +9,7 @@ use gatelog_parsers::recognise::LINES_MAX;
 use gatelog_parsers::time_stamp::UnixMillis;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::context::{Complaint, Context, Failure, say_error, write_error};
+use super::context::{Complaint, Context, Failure, say_error, say_note};
 use super::shards::threads_default;
 use crate::config::checked::source_name;
 use crate::limits::HEAD_BYTES_MAX;
@@ -140,7 +140,7 @@ impl Logs {
     pub(super) fn say_formats(&self) {
         for log in &self.list {
             if let Some(format) = log.format.as_ref().filter(|format| format.recognised) {
-                write_error(&format!("{}: read as {format}", log.shown));
+                say_note(&format!("{}: read as {format}", log.shown));
             }
         }
     }

@@ -7,7 +7,7 @@ use gatelog_parsers::line::Record;
 use gatelog_parsers::variable::Field;
 
 use super::arguments::Filter;
-use super::context::{Complaint, Context, Failure, write_error};
+use super::context::{Complaint, Context, Failure, say_note};
 use super::logs::{self, Log, Read};
 use crate::event::Event;
 use crate::event::route::Router;
@@ -124,7 +124,7 @@ impl<'a> LineWriter<'a> {
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.flush()?;
         if self.unshown > 0 {
-            write_error(&format!("{} lines did not fit: gatelog check", self.unshown));
+            say_note(&format!("{} lines did not fit: gatelog check", self.unshown));
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::shards::{self, Shard};
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 use crate::reader::LineCounts;
+use crate::show::json_text;
 use crate::show::report_json::ReportJson;
 use crate::show::report_text::ReportText;
 use crate::show::summary::Summary;
@@ -43,7 +44,7 @@ pub(super) fn run(
     match format {
         ReportFormat::Json => {
             let report = ReportJson::new(&summary, lines, format_names(&logs));
-            serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
+            json_text::write(&mut out, &report)?;
             out.write_all(b"\n")?;
         }
         ReportFormat::Text => {

@@ -45,6 +45,7 @@ pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Conf
     let config = Config {
         state_dir,
         lateness,
+        sandbox: raw.sandbox.unwrap_or(Config::default().sandbox),
         http,
         metrics_listen,
         sources: check.sources(&raw.source.unwrap_or_default()),

@@ -29,6 +29,8 @@ pub struct Config {
     pub state_dir: StateDir,
     /// How long an event may come after later ones and still count in its window.
     pub lateness: Duration,
+    /// Whether the agent gives up at its start what it will not need.
+    pub sandbox: bool,
     /// `[http]`
     pub http: Http,
     /// `[metrics] listen`: an address of its own for `/metrics` and health; `None`: they are on `http.listen`.
@@ -48,6 +50,7 @@ impl Default for Config {
         Self {
             state_dir: StateDir::Default,
             lateness: LATENESS_DEFAULT,
+            sandbox: true,
             http: Http::default(),
             metrics_listen: None,
             sources: Vec::new(),

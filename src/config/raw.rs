@@ -21,6 +21,7 @@ pub(super) type Texts = Spanned<Vec<Text>>;
 pub(super) struct RawConfig {
     pub(super) state_dir: Option<Text>,
     pub(super) lateness: Option<Text>,
+    pub(super) sandbox: Option<bool>,
     pub(super) http: Option<RawHttp>,
     pub(super) metrics: Option<RawMetrics>,
     pub(super) source: Option<Vec<Spanned<RawSource>>>,

@@ -188,14 +188,17 @@ impl Servers {
             _ => None,
         };
         let name = match (logged_name.unwrap_or_default(), tied, port) {
-            (b"" | b"_", Some(tied), _) => escape_text(tied.as_bytes()).into_owned(),
-            (b"" | b"_", None, Some(port)) => format!("{}:{port}", self.source_name),
-            (b"" | b"_", None, None) => self.source_name.clone(),
-            (name, _, _) => escape_text(name).into_owned(),
+            (b"" | b"_", Some(tied), _) => tied.as_bytes().into(),
+            (b"" | b"_", None, Some(port)) => format!("{}:{port}", self.source_name).into_bytes(),
+            (b"" | b"_", None, None) => self.source_name.as_bytes().into(),
+            (name, _, _) => name.to_vec(),
         };
+        // A source goes by the name of its file, which may be anything.
+        let name = escape_text(&name).into_owned();
         let mut gates = fitting.into_iter().map(|facts| facts.gate.clone());
         let read = gates.next().map(|first| gates.fold(first, Gate::or)).unwrap_or_default();
-        let declared = self.declared.iter().filter(|facts| facts.name == name);
+        let declared =
+            self.declared.iter().filter(|facts| escape_text(facts.name.as_bytes()) == name);
         let gate = declared.fold(read, |gate, facts| gate.with(&facts.gate));
         self.found.push(Server { name, gate, is_other: false });
         let key = Key { name: logged_name.map(Box::from), port: logged_port.map(Box::from) };

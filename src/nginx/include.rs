@@ -9,10 +9,10 @@
 //! A pattern finds file names in UTF-8 only, and `[[:alpha:]]` is not understood: such files are
 //! left out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -64,14 +64,23 @@ impl Node {
     }
 }
 
+/// What the main file and all it includes came to.
+pub(super) struct Read {
+    pub(super) main: Vec<Node>,
+    /// Where the files are and those that an include names may appear: at most two directories for
+    /// each include and each file.
+    pub(super) directories: BTreeSet<PathBuf>,
+}
+
 /// Reads the main file and all it includes.
-pub(super) fn read(main: &Path, problems: &mut Problems) -> Result<Vec<Node>, Problem> {
+pub(super) fn read(main: &Path, problems: &mut Problems) -> Result<Read, Problem> {
     let mut reading = Reading {
         directory: super::directory(main),
         problems,
         frames: Vec::new(),
         levels: vec![Vec::new()],
         open: Vec::new(),
+        directories: BTreeSet::new(),
         files: 0,
         bytes: 0,
     };
@@ -82,7 +91,8 @@ pub(super) fn read(main: &Path, problems: &mut Problems) -> Result<Vec<Node>, Pr
         kind,
     })?;
     while reading.step() {}
-    Ok(reading.levels.pop().unwrap_or_default())
+    let main = reading.levels.pop().unwrap_or_default();
+    Ok(Read { main, directories: reading.directories })
 }
 
 struct Reading<'a> {
@@ -93,6 +103,7 @@ struct Reading<'a> {
     levels: Vec<Vec<Node>>,
     /// The files that are open, canonical where that is known.
     open: Vec<PathBuf>,
+    directories: BTreeSet<PathBuf>,
     files: usize,
     bytes: usize,
 }
@@ -178,11 +189,9 @@ impl Reading<'_> {
         };
         let name = self.directory.join(OsStr::from_bytes(&argument.text));
         let place = (argument.line, argument.column);
-        let rest = if argument.text.iter().any(|byte| b"*?[".contains(byte)) {
-            matches(&name)
-        } else {
-            VecDeque::from([name])
-        };
+        let fixed = name.ancestors().skip(1).find(|path| !is_pattern(path.as_os_str().as_bytes()));
+        self.directories.extend(fixed.map(Path::to_owned));
+        let rest = if is_pattern(&argument.text) { matches(&name) } else { VecDeque::from([name]) };
         self.frames.push(Frame::Files { rest, path, place });
     }
 
@@ -216,6 +225,8 @@ impl Reading<'_> {
             return Err((0, 0, kind));
         }
         self.files += 1;
+        let parents = [path.parent(), canonical.parent()].into_iter().flatten();
+        self.directories.extend(parents.map(Path::to_owned));
         let bytes = bytes(path).map_err(|error| match include {
             Some(_) => (0, 0, ProblemKind::Include { included: path.to_owned(), error }),
             None => (0, 0, ProblemKind::Unreadable(error)),
@@ -231,6 +242,10 @@ impl Reading<'_> {
         self.frames.push(Frame::Directives { path, rest: tree.into_iter(), closes: None });
         Ok(())
     }
+}
+
+fn is_pattern(text: &[u8]) -> bool {
+    text.iter().any(|byte| b"*?[".contains(byte))
 }
 
 /// The content of a file, one byte more than the parser takes at most. nginx reads as much as

@@ -29,6 +29,7 @@ mod log;
 mod problem;
 mod server;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -60,6 +61,9 @@ pub struct NginxConf {
     /// What could not be read or followed, at most
     /// [`NGINX_CONF_PROBLEMS_MAX`](crate::limits::NGINX_CONF_PROBLEMS_MAX).
     pub problems: Vec<Problem>,
+    /// Where its files are, links followed, and those in which its includes look for more; as nginx
+    /// names them, so that they may be relative and need not exist.
+    pub directories: BTreeSet<PathBuf>,
 }
 
 impl NginxConf {
@@ -74,12 +78,12 @@ impl NginxConf {
     /// `problems`.
     pub fn read(path: &Path, prefix: Option<&Path>) -> Result<Self, Problem> {
         let mut problems = Problems::default();
-        let main = include::read(path, &mut problems)?;
+        let include::Read { main, directories } = include::read(path, &mut problems)?;
         let prefix = prefix.map_or_else(|| guessed_prefix(path), absolute);
         let error_logs = log::error_logs(&main, &prefix, &mut problems).unwrap_or_default();
         let error_logs = Rc::from(error_logs);
         let mut records = Records::new();
-        let mut conf = NginxConf { path: path.to_owned(), ..NginxConf::default() };
+        let mut conf = NginxConf { path: path.to_owned(), directories, ..NginxConf::default() };
         for http in main.iter().filter(|node| node.is("http")) {
             let formats = log::log_formats(&http.block, &mut problems);
             conf.log_formats.extend(records.keep(formats, http, &mut problems));

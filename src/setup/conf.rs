@@ -44,6 +44,11 @@ impl NginxConfs {
         logs.into_iter().any(writes).then_some(conf)
     }
 
+    /// The machine's own, whatever it writes; none where it cannot be read.
+    pub fn machine(&self) -> Option<&Arc<NginxConf>> {
+        self.default.as_ref()
+    }
+
     /// What could not be read or followed in those that were named.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.named.iter().flat_map(|(_, conf)| &conf.problems)

@@ -4,6 +4,7 @@
 pub mod conf;
 pub mod format;
 pub mod missing;
+pub mod needs;
 pub mod paste;
 pub mod servers;
 pub mod source;

@@ -60,6 +60,8 @@ pub struct Setup {
     pub sources: Vec<SourceSetup>,
     /// What could not be followed in an nginx.conf, and files that do not exist yet.
     pub notes: Vec<String>,
+    /// The machine's own nginx.conf, which a reload looks into as well.
+    pub machine_conf: Option<Arc<NginxConf>>,
 }
 
 /// Why there is no setup.
@@ -121,7 +123,15 @@ impl Setup {
     /// [`SetupError`]. That a log does not exist yet, is empty, or that no format fits its lines is
     /// none.
     pub fn load(options: &Options) -> Result<Setup, SetupError> {
-        let setup = Setup::load_for_lines(options)?;
+        Setup::of(Setup::config(options)?, options)
+    }
+
+    /// The same for a configuration that was read already.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn of(config: Config, options: &Options) -> Result<Setup, SetupError> {
+        let setup = Setup::for_lines(config, options)?;
         let refused: Vec<String> =
             setup.sources.iter().filter_map(SourceSetup::no_verdicts).collect();
         if refused.is_empty() { Ok(setup) } else { Err(SetupError::NoVerdicts(refused)) }
@@ -132,6 +142,14 @@ impl Setup {
     /// # Errors
     /// [`SetupError`].
     pub fn load_for_lines(options: &Options) -> Result<Setup, SetupError> {
+        Setup::for_lines(Setup::config(options)?, options)
+    }
+
+    /// The configuration with what the command line says in it; no other file is read.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn config(options: &Options) -> Result<Config, SetupError> {
         let mut config = match &options.config {
             Some(path) => config::load(path)?,
             None => Config::default(),
@@ -149,6 +167,10 @@ impl Setup {
         if config.sources.len() > SOURCES_MAX {
             return Err(SetupError::TooMany(config.sources.len()));
         }
+        Ok(config)
+    }
+
+    fn for_lines(config: Config, options: &Options) -> Result<Setup, SetupError> {
         let mut confs = NginxConfs::with_default();
         let facts = Facts {
             declared: servers::declared(&config)?,
@@ -159,7 +181,8 @@ impl Setup {
         let sources: Vec<SourceSetup> =
             config.sources.iter().map(make).collect::<Result<_, _>>()?;
         let notes = confs.problems().map(Problem::to_string).collect();
-        Ok(Setup { router: servers::router(&config)?, config, sources, notes })
+        let machine_conf = confs.machine().cloned();
+        Ok(Setup { router: servers::router(&config)?, config, sources, notes, machine_conf })
     }
 }
 

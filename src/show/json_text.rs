@@ -1,11 +1,46 @@
 //! Values appended as JSON (RFC 8259) to a buffer that is used again for each line: for what nginx writes,
 //! no allocation and no formatting machinery; escaped values and odd numbers take a longer way.
 //!
-//! The bytes are those that `serde_json` writes for the same values; the tests hold that. Which
-//! fields there are is left to [`super::line`].
+//! Text comes out as it is, but for what is hidden ([`is_hidden`](crate::escape::is_hidden)): that is
+//! written by its number, `\u202e`, which says the same to a program and does nothing to a terminal. The
+//! bytes are those that [`write()`] writes for the same values, `serde_json` that is; the tests hold that.
+//! Which fields there are is left to [`super::line`].
+
+use std::io;
 
 use gatelog_parsers::escape::Escape;
 use gatelog_parsers::time_stamp::{UnixMillis, civil};
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use crate::escape::is_hidden;
+
+/// Writes a value as JSON, without whitespace.
+///
+/// # Errors
+/// What `out` says.
+pub fn write(out: impl io::Write, value: &impl Serialize) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(out, Visible);
+    value.serialize(&mut serializer).map_err(io::Error::from)
+}
+
+/// JSON with nothing hidden in it.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if !fragment.contains(is_hidden) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut visible = Vec::with_capacity(2 * fragment.len());
+        append_utf8(&mut visible, fragment);
+        writer.write_all(&visible)
+    }
+}
 
 /// Appends the content of a string, without its quotes: UTF-8 as it is, any other byte as `\xHH`.
 pub fn append_text(out: &mut Vec<u8>, text: &[u8]) {
@@ -14,10 +49,10 @@ pub fn append_text(out: &mut Vec<u8>, text: &[u8]) {
         return;
     }
     for chunk in text.utf8_chunks() {
-        append_utf8(out, chunk.valid().as_bytes());
+        append_utf8(out, chunk.valid());
         for &byte in chunk.invalid() {
             out.extend_from_slice(b"\\\\x");
-            append_hex(out, byte, b"0123456789ABCDEF");
+            append_hex(out, byte, UPPER);
         }
     }
 }
@@ -39,11 +74,11 @@ pub fn is_plain(text: &[u8]) -> bool {
             let (words, _) = text.as_chunks();
             words.iter().chain([last]).all(|word| !has_special(u64::from_le_bytes(*word)))
         }
-        None => text.iter().all(|byte| matches!(byte, b' '..=0x7f if !b"\"\\".contains(byte))),
+        None => text.iter().all(|byte| matches!(byte, b' '..=b'~' if !b"\"\\".contains(byte))),
     }
 }
 
-/// Whether one of eight bytes is below 0x20, from 0x80 up, a quote or a backslash: in each byte the
+/// Whether one of eight bytes is below 0x20, from 0x7f up, a quote or a backslash: in each byte the
 /// highest bit tells, for a difference that goes below zero sets it. A borrow can mislead only the
 /// bytes above one that is special.
 fn has_special(word: u64) -> bool {
@@ -51,33 +86,46 @@ fn has_special(word: u64) -> bool {
     const HIGH: u64 = ONES * 0x80;
     let below = |word: u64, bound: u8| word.wrapping_sub(ONES * u64::from(bound)) & !word;
     let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (word | below(word, 0x20) | equal(b'"') | equal(b'\\')) & HIGH != 0
+    (word | below(word, 0x20) | equal(b'"') | equal(b'\\') | equal(0x7f)) & HIGH != 0
 }
 
-fn append_utf8(out: &mut Vec<u8>, text: &[u8]) {
+fn append_utf8(out: &mut Vec<u8>, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| byte < 0x20 || matches!(byte, b'"' | b'\\')) {
-        let (plain, special) = rest.split_at_checked(at).unwrap_or_default();
-        out.extend_from_slice(plain);
-        let Some((&byte, after)) = special.split_first() else { return };
-        let short = match byte {
-            b'"' | b'\\' => byte,
-            0x08 => b'b',
-            0x09 => b't',
-            0x0a => b'n',
-            0x0c => b'f',
-            0x0d => b'r',
-            _ => b'u',
-        };
-        out.extend_from_slice(&[b'\\', short]);
-        if short == b'u' {
-            out.extend_from_slice(b"00");
-            append_hex(out, byte, b"0123456789abcdef");
-        }
-        rest = after;
+    while let Some((at, special)) = rest.char_indices().find(|(_, found)| is_special(*found)) {
+        let (plain, from) = rest.split_at_checked(at).unwrap_or_default();
+        out.extend_from_slice(plain.as_bytes());
+        append_special(out, special);
+        rest = from.get(special.len_utf8()..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
+    out.extend_from_slice(rest.as_bytes());
 }
+
+fn is_special(character: char) -> bool {
+    matches!(character, '"' | '\\') || is_hidden(character)
+}
+
+fn append_special(out: &mut Vec<u8>, special: char) {
+    let short: &[u8] = match special {
+        '"' => br#"\""#,
+        '\\' => br"\\",
+        '\x08' => br"\b",
+        '\t' => br"\t",
+        '\n' => br"\n",
+        '\x0c' => br"\f",
+        '\r' => br"\r",
+        _ => {
+            for unit in special.encode_utf16(&mut [0; 2]) {
+                out.extend_from_slice(br"\u");
+                unit.to_be_bytes().into_iter().for_each(|byte| append_hex(out, byte, LOWER));
+            }
+            return;
+        }
+    };
+    out.extend_from_slice(short);
+}
+
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 fn append_hex(out: &mut Vec<u8>, byte: u8, digits: &[u8; 16]) {
     let digit = |value: u8| digits.get(usize::from(value)).copied().unwrap_or_default();
@@ -202,11 +250,16 @@ fn two_digits(number: i64) -> [u8; 2] {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::to_string;
 
     use super::*;
     use crate::escape::utf8_text;
     use crate::show::time::{rfc3339, rfc3339_millis};
+
+    fn to_string(value: &impl Serialize) -> io::Result<String> {
+        let mut out = Vec::new();
+        write(&mut out, value)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
 
     fn appended(append: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -221,10 +274,11 @@ mod tests {
             assert_eq!(format!("\"{expected}\""), to_string(&utf8_text(text)).unwrap());
         };
         check(b"", "");
-        check(b"CN=a,O=b c~\x7f", "CN=a,O=b c~\x7f");
+        check(b"CN=a,O=b c~\x7f", r"CN=a,O=b c~\u007f");
         check(b"a\"b\\c/", r#"a\"b\\c/"#);
         check(b"\0\x08\t\n\x0c\r\x1b\x1f", r"\u0000\b\t\n\f\r\u001b\u001f");
-        check("Zürich\n日本\u{2028}".as_bytes(), "Zürich\\n日本\u{2028}");
+        check("Zürich\n日本\u{2028}👍".as_bytes(), r"Zürich\n日本\u2028👍");
+        check("\u{9b}1m\u{202e}\u{e0041}".as_bytes(), r"\u009b1m\u202e\udb40\udc41");
         check(b"\xffa\xc3(\"", r#"\\xFFa\\xC3(\""#);
     }
 
@@ -232,12 +286,12 @@ mod tests {
     fn plain_is_every_byte() {
         for length in 1..70 {
             for place in 0..length {
-                for byte in [0, 0x1f, b'"', b'\\', 0x80, 0xff] {
+                for byte in [0, 0x1f, b'"', b'\\', 0x7f, 0x80, 0xff] {
                     let mut text = vec![b' '; length];
                     assert!(is_plain(&text), "{length}");
                     text[place] = byte;
                     assert!(!is_plain(&text), "{length} {place} {byte}");
-                    text[place] = 0x7f;
+                    text[place] = b'~';
                     assert!(is_plain(&text), "{length} {place}");
                 }
             }
@@ -300,16 +354,27 @@ mod tests {
         check("", None);
     }
 
+    /// Bytes, characters, and those that are hidden, in any order.
+    fn texts_of_all_sorts() -> impl Strategy<Value = Vec<u8>> {
+        let hidden = prop::sample::select(vec!['\u{7f}', '\u{9b}', '\u{202e}', '\u{e0041}']);
+        let characters = prop_oneof![any::<char>(), hidden];
+        let characters = characters.prop_map(|character| character.to_string().into_bytes());
+        let piece = prop_oneof![any::<u8>().prop_map(|byte| vec![byte]), characters];
+        prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+    }
+
     proptest! {
         #[test]
         fn as_serde_json_writes_them(
-            text: Vec<u8>,
+            text in texts_of_all_sorts(),
             number: u64,
             thousandths in 0..10_000_000_000_u64,
             time in -62_167_219_200_000..253_402_300_800_000_i64,
         ) {
-            let found = appended(|out| append_text(out, &text));
-            prop_assert_eq!(format!("\"{found}\""), to_string(&utf8_text(&text)).unwrap());
+            let found = format!("\"{}\"", appended(|out| append_text(out, &text)));
+            prop_assert_eq!(&found, &to_string(&utf8_text(&text)).unwrap());
+            prop_assert_eq!(serde_json::from_str::<String>(&found).unwrap(), utf8_text(&text));
+            prop_assert!(!found.contains(is_hidden));
             prop_assert_eq!(appended(|out| append_integer(out, number)), to_string(&number).unwrap());
             let decimal = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
             let mut out = Vec::new();

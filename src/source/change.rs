@@ -92,6 +92,9 @@ pub enum Problem {
     /// The system refuses.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
+    /// The system refuses since we have asked it to.
+    #[error("lies outside of what the sandbox has left open at the start: restart needed")]
+    Sandbox,
 }
 
 /// What one look found out.

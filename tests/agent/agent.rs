@@ -138,6 +138,11 @@ impl Agent {
         page.unwrap_or_else(|| panic!("ready {expected}: {:?}", self.page("/readyz"))).1
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         signal(&self.child, name);
     }

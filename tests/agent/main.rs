@@ -13,5 +13,6 @@ mod follow;
 mod page;
 mod reload;
 mod rotation;
+mod sandbox;
 mod start;
 mod torture;
