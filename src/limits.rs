@@ -69,6 +69,15 @@ pub const ROUTE_CACHE_ENTRIES_MAX: usize = 4096;
 /// The share of all routes that refused requests alone may create: one in this many.
 pub const ROUTES_REFUSED_SHARE: usize = 5;
 
+/// Bytes that the names of all routes may take in labels, for each route that there may be; further
+/// routes count as `other`. A route is some ten series: with 500 routes this keeps `/metrics` below
+/// 2 MB whatever paths clients make up.
+pub const ROUTE_LABEL_BYTES_MEAN_MAX: usize = 100;
+
+/// Reasons of failures told apart on all routes together, for each route that there may be; a further
+/// one on a route counts as `other` there. Each is a series too.
+pub const REASONS_PER_ROUTE_MEAN_MAX: usize = 4;
+
 /// Upstreams told apart on one route, and TLS versions with ciphers on one server; further ones are
 /// `other`.
 pub const NAMES_PER_ROUTE_MAX: usize = 32;
@@ -107,8 +116,9 @@ pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 /// Buckets of the timeline of one certificate's refusals.
 pub const REFUSAL_BUCKETS_MAX: usize = 24;
 
-/// Certificates counted within one minute of the last hour; further ones are not listed there.
-pub const WINDOW_KEYS_PER_MINUTE_MAX: usize = 1000;
+/// Certificates counted within one minute of the last hour; further ones are not listed there. As
+/// many as a map of 1,024 slots takes: one more would make it twice as large.
+pub const WINDOW_KEYS_PER_MINUTE_MAX: usize = 896;
 
 const _: () = assert!(
     VERIFIED_CERTIFICATES.bytes_max + CLAIMED_CERTIFICATES.bytes_max + ADDRESSES.bytes_max

@@ -15,7 +15,7 @@ use super::gates::Gates;
 use super::limit_hits::{Limit, LimitHits};
 pub use super::route_set::RouteSet;
 use super::routes::{RouteId, RouteMap, ServerId};
-use super::table::{Place, Table};
+use super::table::{Place, Table, block_bytes};
 use super::word::Word;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event};
@@ -139,11 +139,11 @@ impl CertificateUse {
         let mut grown = 0;
         if self.subject_dn.is_empty() && certificate.subject_dn.is_some() {
             self.subject_dn = dns.text(certificate.subject_dn);
-            grown += self.subject_dn.len();
+            grown += dn_bytes(&self.subject_dn);
         }
         if self.issuer_dn.is_empty() && certificate.issuer_dn.is_some() {
             self.issuer_dn = dns.issuer(certificate.issuer_dn);
-            grown += self.issuer_dn.len();
+            grown += dn_bytes(&self.issuer_dn);
         }
         // Without a fingerprint a renewal goes on under the same key, and ends later.
         if !key.is_fingerprint || self.not_after_seconds.is_none() {
@@ -257,14 +257,19 @@ impl CertificateUse {
         // DNs are shared, so each of its holders is charged for them: too much rather than too little.
         let address = self.first_address.as_ref().map_or(0, |(_, addr)| addr.owned_bytes());
         let sets = self.routes_let_in.owned_bytes() + self.routes_refused.owned_bytes();
-        self.subject_dn.len()
-            + self.issuer_dn.len()
+        dn_bytes(&self.subject_dn)
+            + dn_bytes(&self.issuer_dn)
             + address
             + self.gates.owned_bytes()
             + sets
             + self.reasons.owned_bytes()
             + self.addresses.owned_bytes()
     }
+}
+
+/// What a DN owns, in bytes: its text behind two counts of its holders. The empty one is shared by all.
+fn dn_bytes(dn: &Arc<[u8]>) -> usize {
+    if dn.is_empty() { 0 } else { block_bytes(2 * size_of::<usize>() + dn.len()) }
 }
 
 /// What the certificates of an issuer did that are no longer in a table.

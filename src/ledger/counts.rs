@@ -3,6 +3,7 @@
 use gatelog_parsers::short::are_same;
 use gatelog_parsers::time_stamp::UnixMillis;
 
+use super::table::block_bytes;
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
 use crate::limits::WORD_BYTES_MAX;
@@ -81,6 +82,8 @@ impl ReasonCounts {
                 0
             }
             Err(place) => {
+                // Most have one; room for more would be as much again for each certificate.
+                counts.reserve_exact(1);
                 counts.insert(place, (reason, count));
                 self.owned_bytes() - before
             }
@@ -90,7 +93,8 @@ impl ReasonCounts {
     /// What it owns, in bytes.
     pub fn owned_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |counts| {
-            size_of::<Vec<(Reason, u64)>>() + std::mem::size_of_val(counts.as_slice())
+            block_bytes(size_of::<Vec<(Reason, u64)>>())
+                + block_bytes(std::mem::size_of_val(counts.as_slice()))
         })
     }
 

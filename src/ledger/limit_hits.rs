@@ -35,6 +35,8 @@ limits! {
     RoutesOfRefused "routes_of_refused" "refused requests on further routes",
     /// A route was cut.
     RouteBytes "route_bytes" "routes cut",
+    /// The reason of a failure was counted as `other`: the routes have as many as there may be.
+    Reasons "reasons" "failures of further reasons",
     /// An upstream was counted as `other`.
     Upstreams "upstreams" "requests to further upstreams",
     /// A TLS version and cipher were counted as `other`.

@@ -12,10 +12,12 @@ use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
 use super::limit_hits::{Limit, LimitHits};
 use crate::event::Event;
 use crate::event::judge::Target;
+use crate::event::reason::{Class, Reason};
 use crate::event::route::{self, MALFORMED, NOT_LOGGED, OTHER, Router};
 use crate::event::verdict::Verdict;
 use crate::limits::{
-    NAMES_PER_ROUTE_MAX, ROUTE_CACHE_ENTRIES_MAX, ROUTE_CACHE_KEY_BYTES_MAX, ROUTES_REFUSED_SHARE,
+    NAMES_PER_ROUTE_MAX, REASONS_PER_ROUTE_MEAN_MAX, ROUTE_BYTES_MAX, ROUTE_CACHE_ENTRIES_MAX,
+    ROUTE_CACHE_KEY_BYTES_MAX, ROUTE_LABEL_BYTES_MEAN_MAX, ROUTES_REFUSED_SHARE,
 };
 
 /// A route's place in its ledger; the same route has another one in another ledger.
@@ -98,6 +100,27 @@ impl RouteUse {
         let requests = self.verdicts.requests();
         requests > 0 && self.verdicts.denials() == requests
     }
+
+    /// The reason, or `other` where it is new on this route and there are as many, over all routes,
+    /// as there may be. Each is a series.
+    fn bounded(
+        &self,
+        reason: Reason,
+        reasons: &mut usize,
+        reasons_max: usize,
+        limits: &mut LimitHits,
+    ) -> Reason {
+        // Those of forbidden requests are two, and shown of every route.
+        if reason.class() == Class::Policy || self.reasons.of(reason) > 0 {
+            return reason;
+        }
+        if *reasons < reasons_max {
+            *reasons += 1;
+            return reason;
+        }
+        limits.hit(Limit::Reasons);
+        Reason::Other
+    }
 }
 
 /// All routes of all servers.
@@ -109,14 +132,47 @@ pub struct Routes {
     servers: HashMap<Box<str>, ServerId, RandomState>,
     /// The first of them: they are few, and to compare is quicker than to look up.
     first_servers: Vec<(Box<str>, ServerId)>,
-    /// How many routes only refused requests have made, of those that count against the bound.
-    refused_only: usize,
-    /// How many routes there are without the `other` of each server.
-    bounded: usize,
+    /// The routes that only refused requests have made, of those that count against the bound.
+    refused_only: Taken,
+    /// All routes without the `other` of each server.
+    bounded: Taken,
+    /// Reasons of failures, summed over the routes.
+    reasons: usize,
     /// For paths whose route has to be worked out by patterns or escapes.
     cache: LruCache<Box<[u8]>, RouteId, RandomState>,
     cache_key: Vec<u8>,
     template: Vec<u8>,
+}
+
+/// What routes take of a bound.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    routes: usize,
+    /// Of their names in labels.
+    label_bytes: usize,
+}
+
+impl Taken {
+    /// Whether there is room for one more route where there may be so many.
+    fn has_room(&self, name: &[u8], routes_max: usize) -> bool {
+        let bytes_max = routes_max.saturating_mul(ROUTE_LABEL_BYTES_MEAN_MAX).max(ROUTE_BYTES_MAX);
+        self.routes < routes_max && self.label_bytes + label_bytes(name) <= bytes_max
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        self.routes += 1;
+        self.label_bytes += label_bytes(name);
+    }
+
+    fn take_off(&mut self, name: &[u8]) {
+        self.routes = self.routes.saturating_sub(1);
+        self.label_bytes = self.label_bytes.saturating_sub(label_bytes(name));
+    }
+}
+
+/// What a name takes in a label, where `\` and `"` are escaped.
+fn label_bytes(name: &[u8]) -> usize {
+    name.len() + memchr::memchr2_iter(b'\\', b'"', name).count()
 }
 
 /// Servers that are looked for by comparing their names.
@@ -166,8 +222,9 @@ impl Routes {
             by_name: HashMap::default(),
             servers: HashMap::default(),
             first_servers: Vec::new(),
-            refused_only: 0,
-            bounded: 0,
+            refused_only: Taken::default(),
+            bounded: Taken::default(),
+            reasons: 0,
             cache: LruCache::with_hasher(most, RandomState::default()),
             cache_key: Vec::new(),
             template: Vec::new(),
@@ -202,9 +259,11 @@ impl Routes {
         limits: &mut LimitHits,
     ) -> RouteId {
         let id = self.find(event, router, limits);
+        let reasons_max = self.reasons_max();
         if let Some(route) = self.routes.get_mut(id.index()) {
             route.verdicts.add(event.verdict);
             if let Some(reason) = event.reason {
+                let reason = route.bounded(reason, &mut self.reasons, reasons_max, limits);
                 route.reasons.add(reason, 1);
             }
             if event.first_of_connection == Some(true) {
@@ -223,10 +282,14 @@ impl Routes {
             }
             if route.refused_only && !event.verdict.is_denial() {
                 route.refused_only = false;
-                self.refused_only = self.refused_only.saturating_sub(1);
+                self.refused_only.take_off(route.route.as_bytes());
             }
         }
         id
+    }
+
+    fn reasons_max(&self) -> usize {
+        self.routes_max.saturating_mul(REASONS_PER_ROUTE_MEAN_MAX)
     }
 
     fn find(&mut self, event: &Event<'_>, router: &Router, limits: &mut LimitHits) -> RouteId {
@@ -319,9 +382,9 @@ impl Routes {
         let for_refused = (self.routes_max / ROUTES_REFUSED_SHARE).max(1);
         let limit = if route == OTHER.as_bytes() {
             None
-        } else if self.bounded >= self.routes_max {
+        } else if !self.bounded.has_room(route, self.routes_max) {
             Some(Limit::Routes)
-        } else if refused && self.refused_only >= for_refused {
+        } else if refused && !self.refused_only.has_room(route, for_refused) {
             Some(Limit::RoutesOfRefused)
         } else {
             None
@@ -348,10 +411,14 @@ impl Routes {
         let id = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
         let key = NameKey { server: server_id, route: route.into() };
         let server = server.into();
+        let refused_only = refused && route != OTHER.as_bytes();
+        if route != OTHER.as_bytes() {
+            self.bounded.add(route);
+        }
+        if refused_only {
+            self.refused_only.add(route);
+        }
         let route: Box<str> = String::from_utf8_lossy(route).into();
-        let refused_only = refused && &*route != OTHER;
-        self.bounded += usize::from(&*route != OTHER);
-        self.refused_only += usize::from(refused_only);
         let used = RouteUse { server, server_id, route, refused_only, ..RouteUse::default() };
         self.routes.push(used);
         self.by_name.insert(key, id);
@@ -360,12 +427,16 @@ impl Routes {
 
     /// Adds all of `other`; returns for each of its routes and servers which one it is here.
     pub fn merge(&mut self, other: &Routes, limits: &mut LimitHits) -> RouteMap {
+        let reasons_max = self.reasons_max();
         let merge_one = |theirs: &RouteUse| {
             let refused = theirs.is_refused_only();
             let id = self.find_name(&theirs.server, theirs.route.as_bytes(), refused, limits);
             if let Some(mine) = self.routes.get_mut(id.index()) {
                 mine.verdicts.merge(&theirs.verdicts);
-                mine.reasons.merge(&theirs.reasons);
+                for (reason, count) in theirs.reasons.iter() {
+                    let reason = mine.bounded(reason, &mut self.reasons, reasons_max, limits);
+                    mine.reasons.add(reason, count);
+                }
                 mine.connections.merge(&theirs.connections);
                 mine.failed_open.merge(&theirs.failed_open);
                 mine.suspected += theirs.suspected;
@@ -377,7 +448,7 @@ impl Routes {
                 }
                 if mine.refused_only && !mine.is_refused_only() {
                     mine.refused_only = false;
-                    self.refused_only = self.refused_only.saturating_sub(1);
+                    self.refused_only.take_off(mine.route.as_bytes());
                 }
             }
             id

@@ -2,6 +2,8 @@
 
 use gatelog_parsers::time_stamp::UnixMillis;
 
+use super::table::block_bytes;
+
 /// Widths in seconds; each divides the next, so that widening moves whole buckets.
 const WIDTHS_SECONDS: [i64; 8] = [60, 300, 900, 3600, 21_600, 86_400, 604_800, 2_419_200];
 
@@ -51,7 +53,7 @@ impl Timeline {
 
     /// What it owns, in bytes.
     pub fn owned_bytes(&self) -> usize {
-        std::mem::size_of_val(&*self.buckets)
+        block_bytes(std::mem::size_of_val(&*self.buckets))
     }
 
     /// Adds all of `other`.
@@ -93,6 +95,8 @@ impl Timeline {
                 self.last = index;
             }
             Err(index) => {
+                // Each certificate that was refused has a timeline, of one bucket as a rule.
+                self.buckets.reserve_exact(1);
                 self.buckets.insert(index, bucket);
                 self.last = index;
                 while self.buckets.len() > self.buckets_max {
