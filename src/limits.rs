@@ -110,6 +110,20 @@ pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
 /// Issuers of certificates that have left their table; further ones are `other`.
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;
 
+/// Requests remembered by their `$request_id`, 16 bytes each, to notice those that two sources carry;
+/// of more, a sample. A power of two.
+pub const REQUEST_IDS_MAX: usize = 8192;
+
+/// Halvings of that sample; then the latest take the places of others. With 10 the table covers the
+/// last eight million requests.
+pub const REQUEST_IDS_SAMPLE_BITS_MAX: u32 = 10;
+
+/// Sources that are told apart among those; further ones are not looked at.
+pub const TWIN_SOURCES_MAX: usize = 64;
+
+const _: () = assert!(REQUEST_IDS_MAX.is_power_of_two());
+const _: () = assert!(TWIN_SOURCES_MAX >= SOURCES_MAX, "the agent looks at all of its sources");
+
 /// Buckets of the timeline of all requests; more, and they widen.
 pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 

@@ -14,6 +14,7 @@ mod follow;
 mod listeners;
 mod pace;
 mod pages;
+mod twin_log;
 
 use std::io;
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::event::Scope;
 use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
@@ -125,6 +126,8 @@ pub struct Source {
     pub nginx_conf: Option<PathBuf>,
     /// Where to start in a file never read before.
     pub from: StartFrom,
+    /// Which requests it logs.
+    pub scope: Scope,
     /// The variable that holds the client's address, in lower case, without `$`.
     pub client_address: String,
     /// The zone of stamps that carry none. `None`: such stamps are not understood.
@@ -140,6 +143,7 @@ impl Default for Source {
             format: Format::Auto,
             nginx_conf: None,
             from: StartFrom::End,
+            scope: Scope::All,
             client_address: CLIENT_ADDRESS_DEFAULT.to_owned(),
             time_zone: None,
         }

@@ -10,11 +10,11 @@ use lru::LruCache;
 
 use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
 use super::limit_hits::{Limit, LimitHits};
-use crate::event::Event;
 use crate::event::judge::Target;
 use crate::event::reason::{Class, Reason};
 use crate::event::route::{self, MALFORMED, NOT_LOGGED, OTHER, Router};
 use crate::event::verdict::Verdict;
+use crate::event::{Event, Scope};
 use crate::limits::{
     NAMES_PER_ROUTE_MAX, REASONS_PER_ROUTE_MEAN_MAX, ROUTE_BYTES_MAX, ROUTE_CACHE_ENTRIES_MAX,
     ROUTE_CACHE_KEY_BYTES_MAX, ROUTE_LABEL_BYTES_MEAN_MAX, ROUTES_REFUSED_SHARE,
@@ -78,6 +78,8 @@ pub struct RouteUse {
     pub route: Box<str>,
     /// Its requests.
     pub verdicts: VerdictCounts,
+    /// Those of them that sources log which log nothing but denials: they are no share of all.
+    pub partial: VerdictCounts,
     /// Why they failed or were forbidden.
     pub reasons: ReasonCounts,
     /// Its connections, by the verdict of their first request.
@@ -95,6 +97,14 @@ pub struct RouteUse {
 }
 
 impl RouteUse {
+    /// How many requests over TLS failed verification, and how many there were, in the sources that log
+    /// everything: what ratios are taken of.
+    pub fn failures_of_all(&self) -> (u64, u64) {
+        let RouteUse { verdicts, partial, .. } = self;
+        let failures = verdicts.failures().saturating_sub(partial.failures());
+        (failures, verdicts.tls_requests().saturating_sub(partial.tls_requests()))
+    }
+
     /// Whether requests have been seen, and nothing but refusals.
     fn is_refused_only(&self) -> bool {
         let requests = self.verdicts.requests();
@@ -262,6 +272,9 @@ impl Routes {
         let reasons_max = self.reasons_max();
         if let Some(route) = self.routes.get_mut(id.index()) {
             route.verdicts.add(event.verdict);
+            if event.scope == Scope::Denials {
+                route.partial.add(event.verdict);
+            }
             if let Some(reason) = event.reason {
                 let reason = route.bounded(reason, &mut self.reasons, reasons_max, limits);
                 route.reasons.add(reason, 1);
@@ -433,6 +446,7 @@ impl Routes {
             let id = self.find_name(&theirs.server, theirs.route.as_bytes(), refused, limits);
             if let Some(mine) = self.routes.get_mut(id.index()) {
                 mine.verdicts.merge(&theirs.verdicts);
+                mine.partial.merge(&theirs.partial);
                 for (reason, count) in theirs.reasons.iter() {
                     let reason = mine.bounded(reason, &mut self.reasons, reasons_max, limits);
                     mine.reasons.add(reason, count);

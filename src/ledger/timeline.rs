@@ -12,9 +12,9 @@ const WIDTHS_SECONDS: [i64; 8] = [60, 300, 900, 3600, 21_600, 86_400, 604_800, 2
 pub struct Bucket {
     /// Where it starts, seconds since 1970; a multiple of the width.
     pub start_seconds: i64,
-    /// All requests.
+    /// All requests of sources that log everything.
     pub requests: u64,
-    /// Those that failed verification.
+    /// Requests that failed verification, of every source: with denial logs there may be more of them.
     pub failures: u64,
 }
 
@@ -37,17 +37,26 @@ impl Timeline {
 
     /// Counts a request and returns by how many bytes that made the timeline grow; widening shrinks it.
     pub fn add(&mut self, time: UnixMillis, failure: bool) -> isize {
+        self.count(time, 1, failure.into())
+    }
+
+    /// Counts a failure of a source that does not log everything; returns as [`Timeline::add`] does.
+    pub fn add_failure(&mut self, time: UnixMillis) -> isize {
+        self.count(time, 0, 1)
+    }
+
+    fn count(&mut self, time: UnixMillis, requests: u64, failures: u64) -> isize {
         if let Some(bucket) = self.buckets.get_mut(self.last)
             && let into = time.saturating_sub(bucket.start_seconds.saturating_mul(1000))
             && (0..self.width_seconds.saturating_mul(1000)).contains(&into)
         {
-            bucket.requests += 1;
-            bucket.failures += u64::from(failure);
+            bucket.requests += requests;
+            bucket.failures += failures;
             return 0;
         }
         let before = self.owned_bytes();
         let second = time.div_euclid(1000);
-        self.put(Bucket { start_seconds: second, requests: 1, failures: failure.into() });
+        self.put(Bucket { start_seconds: second, requests, failures });
         self.owned_bytes().cast_signed() - before.cast_signed()
     }
 
