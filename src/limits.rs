@@ -54,7 +54,8 @@ pub const LATENESS_DEFAULT: Duration = Duration::from_secs(5);
 /// Highest value of `lateness`. Windows stay open for that long, and alerts wait as long.
 pub const LATENESS_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// Servers told apart by one source; further ones are `other`.
+/// Servers told apart by one source; further ones are `other`, and so is one whose name is longer than
+/// [`NAME_BYTES_MAX`].
 pub const SERVER_NAMES_MAX: usize = 1000;
 
 /// Longest route kept, in bytes; the rest is cut.
@@ -81,6 +82,16 @@ pub const REASONS_PER_ROUTE_MEAN_MAX: usize = 4;
 /// Upstreams told apart on one route, and TLS versions with ciphers on one server; further ones are
 /// `other`.
 pub const NAMES_PER_ROUTE_MAX: usize = 32;
+
+/// Upstreams told apart on all routes together; further ones are `other`. nginx's configuration chooses
+/// them, but under `escape=none` a client can forge them.
+pub const UPSTREAMS_MAX: usize = 4096;
+
+/// TLS versions and ciphers told apart on all servers together; further ones are `other`.
+pub const TLS_CIPHERS_MAX: usize = 4096;
+
+/// Issuers of the latest certificates whose names are shared with the next ones.
+pub const SHARED_ISSUERS_MAX: usize = 16;
 
 /// Longest DN kept, in bytes; the rest is replaced by its hash.
 pub const DN_BYTES_MAX: usize = 512;

@@ -21,7 +21,7 @@ use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event};
 use crate::limits::{
     CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, FINGERPRINT_MEMO_ENTRIES_MAX,
-    VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
+    SHARED_ISSUERS_MAX, VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
 };
 
 /// What tells certificates apart: the SHA-1 of the certificate; without one in the log a keyed hash
@@ -327,9 +327,6 @@ impl Dns {
         dn
     }
 }
-
-/// Issuers remembered to be shared.
-const SHARED_ISSUERS_MAX: usize = 16;
 
 /// All certificates.
 #[derive(Debug)]

@@ -156,11 +156,15 @@ pub struct Named<V> {
     entries: Vec<(Box<[u8]>, V)>,
     /// Where the last one was found; the next is likely to be the same.
     last: usize,
+    /// Where those beyond the bound are; [`NONE`] while there is none.
+    other: usize,
 }
+
+const NONE: usize = usize::MAX;
 
 impl<V> Default for Named<V> {
     fn default() -> Self {
-        Named { entries: Vec::new(), last: 0 }
+        Named { entries: Vec::new(), last: 0, other: NONE }
     }
 }
 
@@ -168,8 +172,8 @@ impl<V> Default for Named<V> {
 pub const OTHER_NAME: &[u8] = b"other";
 
 impl<V: Default> Named<V> {
-    /// Changes the entry of `name`; returns whether it stands for `other`, because there are `most`
-    /// already.
+    /// Changes the entry of `name`; returns whether it stands for `other`, because there were `most`
+    /// already when the name came first.
     pub fn change(&mut self, name: &[u8], most: usize, change: impl FnOnce(&mut V)) -> bool {
         let name = name.get(..WORD_BYTES_MAX).unwrap_or(name);
         let is_last = self.entries.get(self.last).is_some_and(|(known, _)| are_same(known, name));
@@ -179,19 +183,33 @@ impl<V: Default> Named<V> {
         if let Some((_, value)) = self.entries.get_mut(self.last) {
             change(value);
         }
-        self.last >= most
+        self.last == self.other
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     fn place(&mut self, name: &[u8], most: usize) -> usize {
         if let Some(place) = self.entries.iter().position(|(known, _)| are_same(known, name)) {
             return place;
         }
-        let name = if self.entries.len() < most { name } else { OTHER_NAME };
-        let place = self.entries.iter().position(|(known, _)| **known == *name);
-        place.unwrap_or_else(|| {
+        if self.entries.len() < most {
             self.entries.push((name.into(), V::default()));
+            return self.entries.len() - 1;
+        }
+        let other = self.entries.iter().position(|(known, _)| **known == *OTHER_NAME);
+        self.other = other.unwrap_or_else(|| {
+            self.entries.push((OTHER_NAME.into(), V::default()));
             self.entries.len() - 1
-        })
+        });
+        self.other
     }
 
     /// Every name and its value.

@@ -110,7 +110,8 @@ impl Ledger {
         self.tls.record(event, place.1, &mut self.limits);
         self.has_connections |= event.first_of_connection.is_some();
         if let Some(request_id) = event.request_id {
-            self.twins.see(request_id, event.source, &self.seed);
+            let beyond = self.twins.see(request_id, event.source, &self.seed);
+            self.limits.hit_if(beyond, Limit::SourcesCompared);
         }
         if let Some(time) = event.time {
             self.seen.add(event.time);

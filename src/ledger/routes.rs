@@ -17,7 +17,7 @@ use crate::event::verdict::Verdict;
 use crate::event::{Event, Scope};
 use crate::limits::{
     NAMES_PER_ROUTE_MAX, REASONS_PER_ROUTE_MEAN_MAX, ROUTE_BYTES_MAX, ROUTE_CACHE_ENTRIES_MAX,
-    ROUTE_CACHE_KEY_BYTES_MAX, ROUTE_LABEL_BYTES_MEAN_MAX, ROUTES_REFUSED_SHARE,
+    ROUTE_CACHE_KEY_BYTES_MAX, ROUTE_LABEL_BYTES_MEAN_MAX, ROUTES_REFUSED_SHARE, UPSTREAMS_MAX,
 };
 
 /// A route's place in its ledger; the same route has another one in another ledger.
@@ -148,6 +148,8 @@ pub struct Routes {
     bounded: Taken,
     /// Reasons of failures, summed over the routes.
     reasons: usize,
+    /// Upstreams, summed over the routes.
+    upstreams: usize,
     /// For paths whose route has to be worked out by patterns or escapes.
     cache: LruCache<Box<[u8]>, RouteId, RandomState>,
     cache_key: Vec<u8>,
@@ -235,6 +237,7 @@ impl Routes {
             refused_only: Taken::default(),
             bounded: Taken::default(),
             reasons: 0,
+            upstreams: 0,
             cache: LruCache::with_hasher(most, RandomState::default()),
             cache_key: Vec::new(),
             template: Vec::new(),
@@ -291,7 +294,8 @@ impl Routes {
                 _ => {}
             }
             if let Some(addr) = event.upstream_addr {
-                count_upstreams(route, addr, event.verdict, limits);
+                let count = |counts: &mut VerdictCounts| counts.add(event.verdict);
+                change_upstreams(route, addr, &mut self.upstreams, count, limits);
             }
             if route.refused_only && !event.verdict.is_denial() {
                 route.refused_only = false;
@@ -457,8 +461,7 @@ impl Routes {
                 mine.missing.merge(&theirs.missing);
                 for (name, counts) in theirs.upstreams.iter() {
                     let add = |mine: &mut VerdictCounts| mine.merge(counts);
-                    let full = mine.upstreams.change(name, NAMES_PER_ROUTE_MAX, add);
-                    limits.hit_if(full, Limit::Upstreams);
+                    change_upstream(mine, name, &mut self.upstreams, add, limits);
                 }
                 if mine.refused_only && !mine.is_refused_only() {
                     mine.refused_only = false;
@@ -478,21 +481,38 @@ impl Routes {
     }
 }
 
-/// Counts a request under each upstream that was contacted for it, once.
-fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: &mut LimitHits) {
-    let mut count = |addr: &[u8]| {
-        let full = route.upstreams.change(addr, NAMES_PER_ROUTE_MAX, |counts| counts.add(verdict));
-        limits.hit_if(full, Limit::Upstreams);
-    };
+/// Changes the counts of each upstream that was contacted for a request, once.
+fn change_upstreams(
+    route: &mut RouteUse,
+    addr: &[u8],
+    upstreams: &mut usize,
+    change: impl Fn(&mut VerdictCounts),
+    limits: &mut LimitHits,
+) {
     if is_plain_upstream(addr) {
-        return count(addr);
+        return change_upstream(route, addr, upstreams, change, limits);
     }
     let contacted = contacted_upstreams(addr);
     for (index, one) in contacted.clone().enumerate() {
         if contacted.clone().take(index).all(|earlier| earlier != one) {
-            count(one);
+            change_upstream(route, one, upstreams, &change, limits);
         }
     }
+}
+
+/// Changes the counts of one upstream; `upstreams` is how many there are on all routes.
+fn change_upstream(
+    route: &mut RouteUse,
+    name: &[u8],
+    upstreams: &mut usize,
+    change: impl FnOnce(&mut VerdictCounts),
+    limits: &mut LimitHits,
+) {
+    let before = route.upstreams.len();
+    let most = if *upstreams < UPSTREAMS_MAX { NAMES_PER_ROUTE_MAX } else { before };
+    let full = route.upstreams.change(name, most.min(NAMES_PER_ROUTE_MAX), change);
+    *upstreams += route.upstreams.len() - before;
+    limits.hit_if(full, Limit::Upstreams);
 }
 
 #[cfg(test)]

@@ -65,6 +65,9 @@ const FAILURES: [&str; 12] = [
     "certificate chain too long",
 ];
 
+/// Paths that are asked for again and again.
+const PATHS_AGAIN: u64 = 200;
+
 /// Lengths of names and paths: short ones, and around the bounds and far beyond them.
 const LENGTHS: [usize; 8] = [0, 500, 0, 511, 512, 0, 513, 2000];
 
@@ -77,8 +80,12 @@ pub(crate) fn hostile(into: &mut Vec<u8>, format: Format, attack: Attack, number
         Attack::Verified => false,
         Attack::Mixed => !matches!(number % 8, 2..=4),
     };
+    // Some paths are asked for again and again, with another reason each time.
+    let again = number % 8 == 5 || attack == Attack::Verified && number % 8 != 0;
+    let path = if again { number / 8 % PATHS_AGAIN } else { number };
+    let failure = if again { number / 8 / PATHS_AGAIN } else { number / 8 };
     let verify = match failed {
-        true => format!("FAILED:{}", FAILURES[index(number / 3, FAILURES.len())]),
+        true => format!("FAILED:{}", FAILURES[index(failure, FAILURES.len())]),
         false => "SUCCESS".to_owned(),
     };
     // Some are let in: verified ones, and those that fail where nginx does not insist.
@@ -97,9 +104,6 @@ pub(crate) fn hostile(into: &mut Vec<u8>, format: Format, attack: Attack, number
         0 => b"CN=Client Issuing CA 1,O=gatelog".to_vec(),
         _ => [b"CN=CA ".as_slice(), &padded(&text, length(number), b"\\\xc3\xa9")].concat(),
     };
-    // Some are asked for again and again, so that each meets every reason.
-    let again = number % 8 == 5 || attack == Attack::Verified && number % 8 != 0;
-    let path = if again { number / 8 % 500 } else { number };
     let hostile = b"\x1b]0;<script>\"\\";
     let path = [b"/".as_slice(), &padded(&letters(path), length(path), hostile)].concat();
     let told = Told {

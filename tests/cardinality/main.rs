@@ -1,7 +1,7 @@
 //! Nothing that clients send makes the agent grow beyond its bounds: it reads lines of which each has
 //! another certificate, name, path and address, and keeps what belongs here.
 //!
-//! `GATELOG_CARDINALITY` is how many different certificates are sent, 60,000 without it. The figures
+//! `GATELOG_CARDINALITY` is how many different certificates are sent, 40,000 without it. The figures
 //! are printed: `GATELOG_CARDINALITY=10000000 cargo test --release --test cardinality -- --nocapture`.
 
 #![expect(
@@ -26,7 +26,7 @@ use gatelog::clock::Clock;
 use lines::{Attack, CLIENTS, Format, ROUTES};
 
 /// Different certificates without the variable: enough to fill every table.
-const CERTIFICATES_DEFAULT: u64 = 60_000;
+const CERTIFICATES_DEFAULT: u64 = 40_000;
 
 /// What the agent may take, whatever is sent to it.
 const RESIDENT_BYTES_MAX: u64 = 64 << 20;
@@ -35,7 +35,7 @@ const RESIDENT_BYTES_MAX: u64 = 64 << 20;
 const PAGE_BYTES_MAX: usize = 2_000_000;
 
 /// Certificates that are written before the agent is waited for.
-const PIECE_CERTIFICATES: u64 = 20_000;
+const PIECE_CERTIFICATES: u64 = 10_000;
 
 /// One line in so many hostile ones is of a client that belongs here.
 const GENUINE_EVERY: u64 = 8;
@@ -235,13 +235,14 @@ fn whatever_is_sent_the_agent_stays_small() {
     let said_every = (certificates / 20).max(PIECE_CERTIFICATES);
     let mut number = 0;
     while number < certificates {
-        let attack = match 4 * number / certificates {
-            0 => Attack::Refused,
-            1 => Attack::Verified,
-            _ => Attack::Mixed,
-        };
         let end = certificates.min(number + PIECE_CERTIFICATES);
+        let mut attack = Attack::Refused;
         while number < end {
+            attack = match 4 * number / certificates {
+                0 => Attack::Refused,
+                1 => Attack::Verified,
+                _ => Attack::Mixed,
+            };
             // Eighths of each kind, in both formats.
             logs[usize::try_from(number / 8 % 2).unwrap()].add(attack, number, &mut written);
             number += 1;
