@@ -1,7 +1,7 @@
 //! Logs that nginx writes for refused requests only (`scope = "denials"`), and logs that carry the
 //! same requests: over the corpus, whole and split.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by failing")]
+#![expect(clippy::unwrap_used, reason = "a test says so by failing")]
 
 use std::path::Path;
 use std::process::{Command, Output};

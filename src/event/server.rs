@@ -312,6 +312,9 @@ mod tests {
     #[test]
     fn bounded() {
         let mut servers = Servers::new("edge".to_owned(), Vec::new(), Vec::new());
+        let long = [b'x'; NAME_BYTES_MAX + 1];
+        assert_eq!(servers.resolve(Some(&long), None).name, "other");
+        assert!(!servers.resolve(long.get(1..), None).is_other);
         for number in 0..SERVER_NAMES_MAX + 10 {
             servers.resolve(Some(format!("s{number}").as_bytes()), None);
         }

@@ -81,18 +81,18 @@ pub(crate) fn hostile(into: &mut Vec<u8>, format: Format, attack: Attack, number
         Attack::Mixed => !matches!(number % 8, 2..=4),
     };
     // Some paths are asked for again and again, with another reason each time.
-    let again = number % 8 == 5 || attack == Attack::Verified && number % 8 != 0;
+    let again = number % 8 == 5 || attack == Attack::Verified && !number.is_multiple_of(64);
     let path = if again { number / 8 % PATHS_AGAIN } else { number };
     let failure = if again { number / 8 / PATHS_AGAIN } else { number / 8 };
     let verify = match failed {
         true => format!("FAILED:{}", FAILURES[index(failure, FAILURES.len())]),
         false => "SUCCESS".to_owned(),
     };
-    // Some are let in: verified ones, and those that fail where nginx does not insist.
-    let (status, upstream) = match number % 8 {
-        2 | 3 => (200, "10.0.0.9:8080"),
-        4 => (403, "-"),
+    // Some of those that fail are let in: nginx does not insist everywhere.
+    let (status, upstream) = match number % 16 {
+        13 => (200, "10.0.0.9:8080"),
         _ if failed => (400, "-"),
+        4 | 12 => (403, "-"),
         _ => (200, "10.0.0.9:8080"),
     };
     let length =
@@ -156,7 +156,7 @@ pub(crate) fn genuine(into: &mut Vec<u8>, format: Format, number: u64, nth: u64)
         issuer_dn: b"CN=Client Issuing CA 1,O=gatelog",
         not_after: &format!("Mar {:2} {:02}:00:00 2027 GMT", 1 + client / 24, client % 24),
         upstream: "10.0.0.1:8080",
-        first_of_connection: nth % 10 == 0,
+        first_of_connection: nth.is_multiple_of(10),
     };
     write(into, format, number, &told);
 }

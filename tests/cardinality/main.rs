@@ -9,7 +9,6 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::print_stderr,
     reason = "a test says so by failing, and how far it came"
 )]
 
@@ -98,17 +97,17 @@ impl Log {
         written.failures += u64::from(lines::hostile(text, *format, attack, number));
         written.parsed += 1;
         written.first_of_connection += 1;
-        if number % GENUINE_EVERY == 0 {
+        if number.is_multiple_of(GENUINE_EVERY) {
             self.add_genuine(number, written);
         }
         let Log { text, format, .. } = self;
-        if number % NAMELESS_EVERY == 0 {
+        if number.is_multiple_of(NAMELESS_EVERY) {
             lines::nameless(text, *format, number);
             written.parsed += 1;
             written.failures += 1;
             written.first_of_connection += 1;
         }
-        if number % ENDLESS_EVERY == 0 {
+        if number.is_multiple_of(ENDLESS_EVERY) {
             text.extend_from_slice(&b"x".repeat(300_000));
             text.push(b'\n');
             written.unparsed += 1;
@@ -118,7 +117,7 @@ impl Log {
     /// Adds the next line of a client that belongs here.
     fn add_genuine(&mut self, number: u64, written: &mut Written) {
         lines::genuine(&mut self.text, self.format, number, written.genuine);
-        written.first_of_connection += u64::from(written.genuine % 10 == 0);
+        written.first_of_connection += u64::from(written.genuine.is_multiple_of(10));
         written.genuine += 1;
         written.parsed += 1;
     }
