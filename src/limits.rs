@@ -54,7 +54,8 @@ pub const LATENESS_DEFAULT: Duration = Duration::from_secs(5);
 /// Highest value of `lateness`. Windows stay open for that long, and alerts wait as long.
 pub const LATENESS_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// Servers told apart by one source; further ones are `other`.
+/// Servers told apart by one source; further ones are `other`, and so is one whose name is longer than
+/// [`NAME_BYTES_MAX`].
 pub const SERVER_NAMES_MAX: usize = 1000;
 
 /// Longest route kept, in bytes; the rest is cut.
@@ -69,9 +70,28 @@ pub const ROUTE_CACHE_ENTRIES_MAX: usize = 4096;
 /// The share of all routes that refused requests alone may create: one in this many.
 pub const ROUTES_REFUSED_SHARE: usize = 5;
 
+/// Bytes that the names of all routes may take in labels, for each route that there may be; further
+/// routes count as `other`. A route is some ten series: with 500 routes this keeps `/metrics` below
+/// 2 MB whatever paths clients make up.
+pub const ROUTE_LABEL_BYTES_MEAN_MAX: usize = 100;
+
+/// Reasons of failures told apart on all routes together, for each route that there may be; a further
+/// one on a route counts as `other` there. Each is a series too.
+pub const REASONS_PER_ROUTE_MEAN_MAX: usize = 4;
+
 /// Upstreams told apart on one route, and TLS versions with ciphers on one server; further ones are
 /// `other`.
 pub const NAMES_PER_ROUTE_MAX: usize = 32;
+
+/// Upstreams told apart on all routes together; further ones are `other`. nginx's configuration chooses
+/// them, but under `escape=none` a client can forge them.
+pub const UPSTREAMS_MAX: usize = 4096;
+
+/// TLS versions and ciphers told apart on all servers together; further ones are `other`.
+pub const TLS_CIPHERS_MAX: usize = 4096;
+
+/// Issuers of the latest certificates whose names are shared with the next ones.
+pub const SHARED_ISSUERS_MAX: usize = 16;
 
 /// Longest DN kept, in bytes; the rest is replaced by its hash.
 pub const DN_BYTES_MAX: usize = 512;
@@ -101,6 +121,20 @@ pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
 /// Issuers of certificates that have left their table; further ones are `other`.
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;
 
+/// Requests remembered by their `$request_id`, 16 bytes each, to notice those that two sources carry;
+/// of more, a sample. A power of two.
+pub const REQUEST_IDS_MAX: usize = 8192;
+
+/// Halvings of that sample; then the latest take the places of others. With 10 the table covers the
+/// last eight million requests.
+pub const REQUEST_IDS_SAMPLE_BITS_MAX: u32 = 10;
+
+/// Sources that are told apart among those; further ones are not looked at.
+pub const TWIN_SOURCES_MAX: usize = 64;
+
+const _: () = assert!(REQUEST_IDS_MAX.is_power_of_two());
+const _: () = assert!(TWIN_SOURCES_MAX >= SOURCES_MAX, "the agent looks at all of its sources");
+
 /// Buckets of the timeline of all requests; more, and they widen.
 pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 
@@ -118,8 +152,9 @@ pub const JOURNAL_CONTEXTS_MAX: usize = 4096;
 /// and begins to name anew.
 pub const JOURNAL_NAMED_BYTES_MAX: usize = 4 << 20;
 
-/// Certificates counted within one minute of the last hour; further ones are not listed there.
-pub const WINDOW_KEYS_PER_MINUTE_MAX: usize = 1000;
+/// Certificates counted within one minute of the last hour; further ones are not listed there. As
+/// many as a map of 1,024 slots takes: one more would make it twice as large.
+pub const WINDOW_KEYS_PER_MINUTE_MAX: usize = 896;
 
 const _: () = assert!(
     VERIFIED_CERTIFICATES.bytes_max + CLAIMED_CERTIFICATES.bytes_max + ADDRESSES.bytes_max

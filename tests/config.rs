@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatelog::config::{Config, Format, LoadError, PathGroup, StartFrom, load, parse};
+use gatelog::event::Scope;
 use gatelog::event::server::SslVerifyClient;
 use gatelog::limits::CONFIG_BYTES_MAX;
 
@@ -71,6 +72,7 @@ fn every_key_has_its_effect() {
         format = '$remote_addr ${status}'
         nginx_conf = "${LOGS}/../nginx.conf"
         from = "beginning"
+        scope = "denials"
         client_address = "$HTTP_X_REAL_IP"
         time_zone = "+02:00"
         [[source]]
@@ -101,6 +103,7 @@ fn every_key_has_its_effect() {
     assert_eq!(first.format, Format::Text("$remote_addr ${status}".into()));
     assert_eq!(first.nginx_conf.as_deref(), Some(Path::new("/srv/logs/../nginx.conf")));
     assert_eq!(first.from, StartFrom::Beginning);
+    assert_eq!((first.scope, second.scope), (Scope::Denials, Scope::All));
     assert_eq!(first.client_address, "http_x_real_ip");
     assert!(first.time_zone.is_some());
     assert_eq!(second.format, Format::File("/srv/logs/format".into()));
@@ -177,7 +180,6 @@ fn keys_of_later_versions_are_refused_as_such() {
         ("[[identity]]", "identity", "1:3"),
         ("[http]\ntoken_file = 'x'", "token_file` in `[http]", "2:1"),
         ("[http]\nclient_ca = 'x'", "client_ca` in `[http]", "2:1"),
-        ("[[source]]\nname = 'a'\npaths = ['a']\nscope = 'all'", "scope` in source `a", "4:1"),
         ("[[source]]\nname = 'a'\npaths = ['a']\nlisten = 'udp:'", "listen` in source `a", "4:1"),
     ] {
         check(text, &[&format!("{place}: `{name}` is not supported by this version")]);

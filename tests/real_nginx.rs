@@ -16,6 +16,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long the agent may take to count the last request, in tries of [`TRY_EVERY`].
@@ -84,13 +85,19 @@ fn script(arguments: &[&str]) -> std::process::Output {
 struct Agent {
     child: Child,
     address: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Agent {
     fn start(lab: &Lab) -> Agent {
+        Agent::start_with(lab, &[&lab.path("extended.log")])
+    }
+
+    fn start_with(lab: &Lab, arguments: &[&str]) -> Agent {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatelog"))
             .args(["run", "--from", "beginning", "--listen", "127.0.0.1:0", "--nginx-conf"])
-            .args([lab.path("nginx.conf"), lab.path("extended.log")])
+            .arg(lab.path("nginx.conf"))
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -99,9 +106,12 @@ impl Agent {
             let line = line.unwrap();
             Some(line.split_once("http://")?.1.split_once('/')?.0.to_owned())
         });
-        // What it says later must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Agent { child, address: address.unwrap() }
+        let log = Arc::new(Mutex::new(String::new()));
+        let said = Arc::clone(&log);
+        std::thread::spawn(move || {
+            lines.for_each(|line| said.lock().unwrap().push_str(&format!("{}\n", line.unwrap())));
+        });
+        Agent { child, address: address.unwrap(), log }
     }
 
     fn get(&self, path: &str) -> String {
@@ -268,4 +278,56 @@ fn wait_for(agent: &Agent, requests: u64) {
         std::thread::sleep(TRY_EVERY);
     }
     panic!("the agent has not counted {requests} requests");
+}
+
+/// nginx writes a log of all requests and one of refused ones (`if=$denied`). The latter alone counts
+/// what was refused and no connection; both together are noticed by `$request_id`.
+#[test]
+fn a_denial_log_is_no_log_of_all_requests() {
+    let Some(lab) = Lab::start() else { return };
+    let source = |name: &str, scope: &str| {
+        let path = lab.path(&format!("{name}.log"));
+        format!("[[source]]\nname = \"{name}\"\npaths = [\"{path}\"]\nscope = \"{scope}\"\n")
+    };
+    let config = |name: &str, text: String| {
+        std::fs::write(lab.path(name), text).unwrap();
+        lab.path(name)
+    };
+    let denials = config("denials.toml", source("denied", "denials"));
+    let both = config("both.toml", source("extended", "all") + &source("denied", "denials"));
+    let denials = Agent::start_with(&lab, &["--config", &denials]);
+    let both = Agent::start_with(&lab, &["--config", &both]);
+    let (mut passed, mut failed) = (0, 0);
+    for tls in ["1.2", "1.3"] {
+        for certificate in ["good", "ledger", "expired", "selfsigned", "-"] {
+            for server in ["on", "courtesy200"] {
+                let verdict = expected(server, certificate).0;
+                lab.hit(server, certificate, tls, "/payments/7");
+                // A page for those without a certificate looks like any other to `map`.
+                let logged = verdict == "rejected" || verdict == "missing" && server == "on";
+                failed += u64::from(logged);
+                passed += u64::from(!logged);
+            }
+        }
+    }
+    wait_for(&denials, failed);
+    wait_for(&both, passed + 2 * failed);
+    let of_denials: u64 = denials.sums("gatelog_verify_failures_total", &["server"]).values().sum();
+    assert_eq!(of_denials, failed);
+    assert!(!denials.get("/metrics").contains("gatelog_connections_total{"));
+    assert_eq!(denials.get("/readyz"), "ok\n");
+    // Every client came on a connection of its own, and none is counted twice.
+    let connections: u64 = both.sums("gatelog_connections_total", &["outcome"]).values().sum();
+    assert_eq!(connections, passed + failed);
+    let warning = "both carry the same requests, which count twice";
+    let said = || both.log.lock().unwrap().matches(warning).count();
+    for _ in 0..TRIES_MAX {
+        if said() > 0 {
+            break;
+        }
+        std::thread::sleep(TRY_EVERY);
+    }
+    assert_eq!(said(), 1, "{}", both.log.lock().unwrap());
+    assert_eq!(both.get("/readyz"), "ok\n");
+    assert!(!denials.log.lock().unwrap().contains(warning));
 }

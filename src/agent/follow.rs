@@ -22,6 +22,7 @@ use super::sandbox::Sandbox;
 use super::saver::{Saver, SourceStates, Turn};
 use super::source::Source;
 use super::state::Begun;
+use super::twin_log::TwinLog;
 use crate::clock::{Clock, Monotonic};
 use crate::event::route::Router;
 use crate::http::Readiness;
@@ -159,6 +160,7 @@ pub(super) struct Follow {
     /// Directories that found no watcher, each time that was asked for.
     unwatched: u64,
     unseen_changes: u64,
+    twin_log: TwinLog,
 }
 
 /// What reading a chunk of each source came to.
@@ -212,6 +214,7 @@ impl Follow {
             last_watched: None,
             unwatched: 0,
             unseen_changes: 0,
+            twin_log: TwinLog::default(),
         })
     }
 
@@ -318,6 +321,7 @@ impl Follow {
             self.watch();
         }
         self.tell_readiness();
+        self.twin_log.say(&self.ledger.twins, now);
     }
 
     /// Goes by what was read since the last look, and does without events while there is always some.

@@ -20,6 +20,7 @@ mod reload;
 mod sandbox;
 mod saver;
 mod state;
+mod twin_log;
 
 use std::io;
 use std::path::PathBuf;

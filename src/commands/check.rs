@@ -4,6 +4,7 @@
 //! what could not be read. Missing fields are no fault: the log is what it is, and the format to
 //! paste stands below.
 
+mod across;
 mod configuration;
 mod gates;
 mod tally;
@@ -18,12 +19,13 @@ use super::context::{Context, Failure};
 use super::logs::{self, Log, Read};
 use crate::diagnostic::{Diagnostic, Level, render_title};
 use crate::escape::escape_text;
+use crate::event::Scope;
 use crate::limits::LINE_BYTES_MAX;
 use crate::setup::format::{ChosenFormat, Recogniser};
 use crate::setup::missing::{self, Missing};
 use crate::setup::paste;
+use across::Across;
 use tally::Tally;
-use unmatched::Unmatched;
 
 pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut page = Page::new(context);
@@ -37,16 +39,16 @@ pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, F
         };
     }
     let mut logs = logs::open(context, arguments)?;
-    let mut unmatched = Unmatched::new(&context.config)?;
+    let mut across = Across::new(&context.config)?;
     let mut answers = Vec::new();
     for (index, log) in logs.list.iter_mut().enumerate() {
         if index > 0 || context.config.path.is_some() {
             page.say("")?;
         }
-        answers.push(check(context, log, &mut unmatched, &mut page)?);
+        answers.push(check(context, log, &mut across, &mut page)?);
         page.out.flush()?;
     }
-    for warning in unmatched.warnings() {
+    for warning in across.warnings() {
         page.say(&render_title(Level::Warning, &warning, page.color))?;
     }
     page.out.flush()?;
@@ -97,7 +99,7 @@ impl Page {
 fn check(
     context: &Context,
     log: &mut Log,
-    unmatched: &mut Unmatched,
+    across: &mut Across,
     page: &mut Page,
 ) -> Result<Answer, Failure> {
     let Some(format) = log.format.clone() else {
@@ -112,7 +114,7 @@ fn check(
     let mut tally = Tally::default();
     let complete = log.read(color, |read| {
         if let Read::Line(line) = read {
-            tally.take(&mut reader, line, unmatched);
+            tally.take(&mut reader, line, across);
         }
         Ok(())
     })?;
@@ -127,6 +129,11 @@ fn check(
     }
     fields(context, log, &format, page)?;
     gates::show(context, log, &format, reader.servers(), &tally, page)?;
+    let scope = context.source_for(log.path.as_deref()).map_or(Scope::All, |source| source.scope);
+    if let Some(warning) = tally.scope_warning(scope) {
+        let warning = format!("{}: {warning}", log.shown);
+        page.say(&render_title(Level::Warning, &warning, page.color))?;
+    }
     let fits = complete && tally.first_unfit().is_none();
     Ok(if fits { Answer::Fits } else { Answer::Unfit })
 }

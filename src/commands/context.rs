@@ -14,8 +14,9 @@ use crate::config::checked::CLIENT_ADDRESS_DEFAULT;
 use crate::config::{self, Config, Format, LoadError, Source, parse_duration};
 use crate::diagnostic::{Level, render_title};
 use crate::escape::escape_text;
-use crate::event::Judge;
+use crate::event::judge::JudgeSettings;
 use crate::event::route::Router;
+use crate::event::{Judge, Scope};
 use crate::nginx::NginxConf;
 use crate::reader::{Reader, TimeRange};
 use crate::setup;
@@ -138,7 +139,7 @@ pub(super) fn say_note(message: &str) {
 }
 
 /// Text for standard error that is safe to show already.
-fn write_error(text: &str) {
+pub(super) fn write_error(text: &str) {
     // There is nobody left to tell when standard error is closed.
     let _unsaid = writeln!(io::stderr(), "{}", text.trim_end());
 }
@@ -240,9 +241,14 @@ impl Context {
         parser: &LineParser,
     ) -> Result<Judge, Failure> {
         let servers = setup::servers::servers(name, log, self.conf_for(log), &self.config)?;
-        let client_address =
-            self.source_for(log).map_or(CLIENT_ADDRESS_DEFAULT, |source| &source.client_address);
-        let settings = setup::servers::judge_settings(&self.config, client_address)?;
+        let source = self.source_for(log);
+        let client_address = source.map_or(CLIENT_ADDRESS_DEFAULT, |source| &source.client_address);
+        let settings = JudgeSettings {
+            // Each log stands for itself: those of one source may carry the same requests, too.
+            source: log.map_or_else(|| name.to_owned(), |log| log.to_string_lossy().into_owned()),
+            scope: source.map_or(Scope::All, |source| source.scope),
+            ..setup::servers::judge_settings(&self.config, client_address)?
+        };
         Ok(Judge::new(parser, servers, settings))
     }
 }

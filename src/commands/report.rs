@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use super::arguments::ReportFormat;
-use super::context::{Context, Failure};
+use super::context::{Context, Failure, write_error};
 use super::logs::{self, Log, Logs, Read};
 use super::shards::{self, Shard};
+use crate::diagnostic::{Level, render_title};
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 use crate::reader::LineCounts;
@@ -15,6 +16,7 @@ use crate::show::report_json::ReportJson;
 use crate::show::report_text::ReportText;
 use crate::show::summary::Summary;
 use crate::show::text_table::Terminal;
+use crate::show::words;
 
 /// The same log is to give the same report, estimates included, so the seed of its sketches is fixed.
 /// (Maps have random ones of their own.) A client that grinds certificates for it could only make
@@ -39,6 +41,10 @@ pub(super) fn run(
     logs.say_formats();
     let threads = threads.unwrap_or_else(shards::threads_default);
     let (ledger, lines) = count(context, &mut logs, threads)?;
+    let color = context.color.on(io::stderr().is_terminal());
+    for pair in ledger.twins.pairs() {
+        write_error(&render_title(Level::Warning, &words::twins(&pair), color));
+    }
     let summary = Summary::new(&ledger);
     let mut out = io::stdout().lock();
     match format {

@@ -20,6 +20,7 @@ use super::problem::{Place, Problem};
 use super::raw::{RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, Text, Texts};
 use super::state_dir::StateDir;
 use super::time_zone::parse_time_zone;
+use crate::event::Scope;
 use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
@@ -189,6 +190,10 @@ impl Check<'_> {
                 [("beginning", Some(StartFrom::Beginning)), ("end", Some(StartFrom::End))];
             self.choice(from, "from", place, &choices)
         });
+        let scope = raw.scope.as_ref().and_then(|scope| {
+            let choices = [("all", Some(Scope::All)), ("denials", Some(Scope::Denials))];
+            self.choice(scope, "scope", place, &choices)
+        });
         let client_address = raw.client_address.as_ref();
         let time_zone = raw.time_zone.as_ref().and_then(|text| {
             let zone = parse_time_zone(text.get_ref());
@@ -204,6 +209,7 @@ impl Check<'_> {
                 .as_ref()
                 .and_then(|text| self.path(text, "nginx_conf", place)),
             from: from.unwrap_or(default.from),
+            scope: scope.unwrap_or(default.scope),
             client_address: client_address
                 .and_then(|text| self.variable(text, "client_address", place))
                 .unwrap_or(default.client_address),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::state_dir::StateDir;
+use crate::event::Scope;
 use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
@@ -132,6 +133,8 @@ pub struct Source {
     pub nginx_conf: Option<PathBuf>,
     /// Where to start in a file never read before.
     pub from: StartFrom,
+    /// Which requests it logs.
+    pub scope: Scope,
     /// The variable that holds the client's address, in lower case, without `$`.
     pub client_address: String,
     /// The zone of stamps that carry none. `None`: such stamps are not understood.
@@ -147,6 +150,7 @@ impl Default for Source {
             format: Format::Auto,
             nginx_conf: None,
             from: StartFrom::End,
+            scope: Scope::All,
             client_address: CLIENT_ADDRESS_DEFAULT.to_owned(),
             time_zone: None,
         }

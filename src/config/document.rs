@@ -71,7 +71,7 @@ const SECTIONS: [Section; 5] = [
         name: "source",
         shape: Shape::Tables,
         keys: keys_of::<RawSource>,
-        later_keys: &["listen", "scope"],
+        later_keys: &["listen"],
     },
     Section { name: "routes", shape: Shape::Table, keys: keys_of::<RawRoutes>, later_keys: &[] },
     Section { name: "server", shape: Shape::Tables, keys: keys_of::<RawServer>, later_keys: &[] },

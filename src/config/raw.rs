@@ -56,6 +56,7 @@ pub(super) struct RawSource {
     pub(super) format: Option<Text>,
     pub(super) nginx_conf: Option<Text>,
     pub(super) from: Option<Text>,
+    pub(super) scope: Option<Text>,
     pub(super) client_address: Option<Text>,
     pub(super) time_zone: Option<Text>,
 }

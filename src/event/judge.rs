@@ -15,9 +15,23 @@ use super::route::{self, Patterns};
 use super::server::{Server, Servers};
 use super::verdict::{Evidence, Upstream, Verdict, decide};
 
+/// Which of its requests a source logs: `scope`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    #[default]
+    All,
+    /// Refused ones only, by nginx's `access_log ... if=`: they are no share of anything.
+    Denials,
+}
+
 /// What one line says happened. Texts are as they stand in the line, escaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
+    /// What its source is called in messages.
+    pub source: &'a str,
+    /// What its source logs.
+    pub scope: Scope,
     /// When nginx wrote the line; `None` when no time is logged.
     pub time: Option<UnixMillis>,
     /// The server's name, safe to show.
@@ -41,8 +55,10 @@ pub struct Event<'a> {
     /// `$ssl_cipher`.
     pub tls_cipher: Option<&'a [u8]>,
     /// Whether it is its connection's first request; `None` when `$connection_requests` is not
-    /// logged.
+    /// logged, or not for every request.
     pub first_of_connection: Option<bool>,
+    /// `$request_id`.
+    pub request_id: Option<&'a [u8]>,
     /// Whether a courtesy page may be what let a failed certificate seem to pass: the server's
     /// `ssl_verify_client` is unknown.
     pub suspected: bool,
@@ -92,12 +108,18 @@ pub struct Judge {
     public: Patterns,
     client_address: Option<usize>,
     route_variable: Option<usize>,
+    source: String,
+    scope: Scope,
     time: TimeMemo,
 }
 
 /// The source's settings that the judge needs.
 #[derive(Clone, Debug, Default)]
 pub struct JudgeSettings {
+    /// What messages call the source.
+    pub source: String,
+    /// Which requests it logs.
+    pub scope: Scope,
     /// The variable that holds the client's address; `remote_addr` when empty.
     pub client_address: String,
     /// The variable that names the route.
@@ -109,13 +131,15 @@ pub struct JudgeSettings {
 impl Judge {
     /// A judge for lines of `parser`.
     pub fn new(parser: &LineParser, servers: Servers, settings: JudgeSettings) -> Judge {
-        let JudgeSettings { client_address, route_variable, public } = settings;
+        let JudgeSettings { source, scope, client_address, route_variable, public } = settings;
         let variable = |name: &str| parser.variable_index(name);
         Judge {
             servers,
             public,
             client_address: variable(&client_address).or_else(|| variable("remote_addr")),
             route_variable: route_variable.and_then(|name| variable(&name)),
+            source,
+            scope,
             time: TimeMemo::default(),
         }
     }
@@ -145,7 +169,13 @@ impl Judge {
                 || server.gate.public.first_match(path).is_some());
         let gate = &server.gate;
         let (verdict, reason) = decide(&Evidence { verify, status, upstream, gate, path, public });
+        let first_of_connection = match self.scope {
+            Scope::All => first_of_connection(record),
+            Scope::Denials => None,
+        };
         Ok(Event {
+            source: &self.source,
+            scope: self.scope,
             time,
             server: &server.name,
             is_other_server: server.is_other,
@@ -157,7 +187,8 @@ impl Judge {
             upstream_addr,
             tls_protocol: record.value(Field::SslProtocol),
             tls_cipher: record.value(Field::SslCipher),
-            first_of_connection: first_of_connection(record),
+            first_of_connection,
+            request_id: record.value(Field::RequestId),
             suspected: gate.verify_client.is_none(),
             escape: record.escape(),
         })

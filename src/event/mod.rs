@@ -13,4 +13,4 @@ pub mod server;
 pub mod upstream_pattern;
 pub mod verdict;
 
-pub use judge::{Certificate, Event, Judge};
+pub use judge::{Certificate, Event, Judge, Scope};

@@ -11,7 +11,7 @@ use hashbrown::{Equivalent, HashMap};
 use crate::escape::escape_text;
 use crate::event::route::Patterns;
 use crate::event::upstream_pattern::UpstreamPattern;
-use crate::limits::SERVER_NAMES_MAX;
+use crate::limits::{NAME_BYTES_MAX, SERVER_NAMES_MAX};
 
 /// nginx's `ssl_verify_client`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,7 +178,8 @@ impl Servers {
     }
 
     fn add(&mut self, logged_name: Option<&[u8]>, logged_port: Option<&[u8]>) -> usize {
-        if self.found.len() >= SERVER_NAMES_MAX {
+        let is_long = |text: Option<&[u8]>| text.is_some_and(|text| text.len() > NAME_BYTES_MAX);
+        if self.found.len() >= SERVER_NAMES_MAX || is_long(logged_name) || is_long(logged_port) {
             return usize::MAX;
         }
         let port = logged_port.and_then(|text| std::str::from_utf8(text).ok());
@@ -314,6 +315,9 @@ mod tests {
     #[test]
     fn bounded() {
         let mut servers = Servers::new("edge".to_owned(), Vec::new(), Vec::new());
+        let long = [b'x'; NAME_BYTES_MAX + 1];
+        assert_eq!(servers.resolve(Some(&long), None).name, "other");
+        assert!(!servers.resolve(long.get(1..), None).is_other);
         for number in 0..SERVER_NAMES_MAX + 10 {
             servers.resolve(Some(format!("s{number}").as_bytes()), None);
         }

@@ -17,13 +17,13 @@ use super::gates::Gates;
 use super::limit_hits::{Limit, LimitHits};
 pub use super::route_set::RouteSet;
 use super::routes::{RouteId, RouteMap, ServerId};
-use super::table::{Place, Table};
+use super::table::{Place, Table, block_bytes};
 use super::word::Word;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event};
 use crate::limits::{
     CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, FINGERPRINT_MEMO_ENTRIES_MAX,
-    VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
+    SHARED_ISSUERS_MAX, VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
 };
 
 /// What tells certificates apart: the SHA-1 of the certificate; without one in the log a keyed hash
@@ -188,11 +188,11 @@ impl CertificateUse {
         let known_end = self.not_after_seconds;
         if self.subject_dn.is_empty() && certificate.subject_dn.is_some() {
             self.subject_dn = dns.text(certificate.subject_dn);
-            grown += self.subject_dn.len();
+            grown += dn_bytes(&self.subject_dn);
         }
         if self.issuer_dn.is_empty() && certificate.issuer_dn.is_some() {
             self.issuer_dn = dns.issuer(certificate.issuer_dn);
-            grown += self.issuer_dn.len();
+            grown += dn_bytes(&self.issuer_dn);
         }
         // Without a fingerprint a renewal goes on under the same key, and ends later.
         if !key.is_fingerprint || self.not_after_seconds.is_none() {
@@ -306,8 +306,8 @@ impl CertificateUse {
         // DNs are shared, so each of its holders is charged for them: too much rather than too little.
         let address = self.first_address.as_ref().map_or(0, |(_, addr)| addr.owned_bytes());
         let sets = self.routes_let_in.owned_bytes() + self.routes_refused.owned_bytes();
-        self.subject_dn.len()
-            + self.issuer_dn.len()
+        dn_bytes(&self.subject_dn)
+            + dn_bytes(&self.issuer_dn)
             + address
             + self.gates.owned_bytes()
             + sets
@@ -326,6 +326,11 @@ fn encode_dn<C, W: Write>(
 
 fn decode_dn<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Arc<[u8]>, decode::Error> {
     Ok(d.bytes()?.into())
+}
+
+/// What a DN owns, in bytes: its text behind two counts of its holders. The empty one is shared by all.
+fn dn_bytes(dn: &Arc<[u8]>) -> usize {
+    if dn.is_empty() { 0 } else { block_bytes(2 * size_of::<usize>() + dn.len()) }
 }
 
 /// What the certificates of an issuer did that are no longer in a table.
@@ -399,9 +404,6 @@ impl Dns {
         self.last_issuers.push(Arc::clone(dn));
     }
 }
-
-/// Issuers remembered to be shared.
-const SHARED_ISSUERS_MAX: usize = 16;
 
 /// All certificates.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use gatelog_parsers::time_stamp::UnixMillis;
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
+use super::table::block_bytes;
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
 use crate::limits::WORD_BYTES_MAX;
@@ -84,6 +85,8 @@ impl ReasonCounts {
                 0
             }
             Err(place) => {
+                // Most have one; room for more would be as much again for each certificate.
+                counts.reserve_exact(1);
                 counts.insert(place, (reason, count));
                 self.owned_bytes() - before
             }
@@ -93,7 +96,8 @@ impl ReasonCounts {
     /// What it owns, in bytes.
     pub fn owned_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |counts| {
-            size_of::<Vec<(Reason, u64)>>() + std::mem::size_of_val(counts.as_slice())
+            block_bytes(size_of::<Vec<(Reason, u64)>>())
+                + block_bytes(std::mem::size_of_val(counts.as_slice()))
         })
     }
 
@@ -185,11 +189,15 @@ pub struct Named<V> {
     entries: Vec<(Box<[u8]>, V)>,
     /// Where the last one was found; the next is likely to be the same.
     last: usize,
+    /// Where those beyond the bound are; [`NONE`] while there is none.
+    other: usize,
 }
+
+const NONE: usize = usize::MAX;
 
 impl<V> Default for Named<V> {
     fn default() -> Self {
-        Named { entries: Vec::new(), last: 0 }
+        Named { entries: Vec::new(), last: 0, other: NONE }
     }
 }
 
@@ -197,8 +205,8 @@ impl<V> Default for Named<V> {
 pub const OTHER_NAME: &[u8] = b"other";
 
 impl<V: Default> Named<V> {
-    /// Changes the entry of `name`; returns whether it stands for `other`, because there are `most`
-    /// already.
+    /// Changes the entry of `name`; returns whether it stands for `other`, because there were `most`
+    /// already when the name came first.
     pub fn change(&mut self, name: &[u8], most: usize, change: impl FnOnce(&mut V)) -> bool {
         let name = name.get(..WORD_BYTES_MAX).unwrap_or(name);
         let is_last = self.entries.get(self.last).is_some_and(|(known, _)| are_same(known, name));
@@ -208,19 +216,33 @@ impl<V: Default> Named<V> {
         if let Some((_, value)) = self.entries.get_mut(self.last) {
             change(value);
         }
-        self.last >= most
+        self.last == self.other
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     fn place(&mut self, name: &[u8], most: usize) -> usize {
         if let Some(place) = self.entries.iter().position(|(known, _)| are_same(known, name)) {
             return place;
         }
-        let name = if self.entries.len() < most { name } else { OTHER_NAME };
-        let place = self.entries.iter().position(|(known, _)| **known == *name);
-        place.unwrap_or_else(|| {
+        if self.entries.len() < most {
             self.entries.push((name.into(), V::default()));
+            return self.entries.len() - 1;
+        }
+        let other = self.entries.iter().position(|(known, _)| **known == *OTHER_NAME);
+        self.other = other.unwrap_or_else(|| {
+            self.entries.push((OTHER_NAME.into(), V::default()));
             self.entries.len() - 1
-        })
+        });
+        self.other
     }
 
     /// Every name and its value.
@@ -235,7 +257,8 @@ impl<C, V: Encode<C>> Encode<C> for Named<V> {
         e: &mut Encoder<W>,
         context: &mut C,
     ) -> Result<(), encode::Error<W::Error>> {
-        e.array(self.entries.len() as u64 * 2)?;
+        e.array(1 + self.entries.len() as u64 * 2)?;
+        e.encode((self.other != NONE).then_some(self.other as u64))?;
         for (name, value) in &self.entries {
             e.bytes(name)?.encode_with(value, context)?;
         }
@@ -246,11 +269,13 @@ impl<C, V: Encode<C>> Encode<C> for Named<V> {
 impl<'b, C, V: Decode<'b, C>> Decode<'b, C> for Named<V> {
     fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
         let count = d.array()?.ok_or_else(|| decode::Error::message("expected a length"))? / 2;
+        let other: Option<u64> = d.decode()?;
+        let other = other.and_then(|place| usize::try_from(place).ok()).unwrap_or(NONE);
         let mut entries = Vec::new();
         for _ in 0..count {
             entries.push((d.bytes()?.into(), d.decode_with(context)?));
         }
-        Ok(Named { entries, last: 0 })
+        Ok(Named { entries, last: 0, other })
     }
 }
 

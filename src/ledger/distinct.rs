@@ -11,6 +11,7 @@ use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::certificates::CertificateKey;
+use super::table::block_bytes;
 use crate::limits::DISTINCT_EXACT_MAX;
 
 const REGISTER_BITS: u32 = 9;
@@ -114,7 +115,7 @@ impl Distinct {
     pub fn owned_bytes(&self) -> usize {
         match &self.0 {
             Values::None | Values::One(_) => 0,
-            Values::Several(several) => size_of::<Several>() + several.owned_bytes(),
+            Values::Several(several) => block_bytes(size_of::<Several>()) + several.owned_bytes(),
         }
     }
 
@@ -145,13 +146,14 @@ impl Several {
             }
             return 0;
         }
+        let before = self.owned_bytes();
+        self.smallest.reserve_exact(1);
         self.smallest.insert(place, hash);
-        if self.smallest.len() <= DISTINCT_EXACT_MAX {
-            return size_of::<u64>();
+        if self.smallest.len() > DISTINCT_EXACT_MAX {
+            self.begin_registers();
+            self.smallest.truncate(DISTINCT_EXACT_MAX);
         }
-        self.begin_registers();
-        self.smallest.truncate(DISTINCT_EXACT_MAX);
-        REGISTERS
+        self.owned_bytes() - before
     }
 
     fn begin_registers(&mut self) -> &mut [u8; REGISTERS] {
@@ -170,8 +172,8 @@ impl Several {
     }
 
     fn owned_bytes(&self) -> usize {
-        std::mem::size_of_val(&*self.smallest)
-            + if self.registers.is_some() { REGISTERS } else { 0 }
+        let registers = self.registers.as_ref().map_or(0, |_| block_bytes(REGISTERS));
+        block_bytes(std::mem::size_of_val(&*self.smallest)) + registers
     }
 }
 

@@ -6,6 +6,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::counts::Seen;
 use super::routes::{RouteMap, ServerId};
+use super::table::block_bytes;
 use super::timeline::Timeline;
 use crate::event::Event;
 use crate::event::reason::Reason;
@@ -89,7 +90,7 @@ impl Gates {
             Verdict::Verified => gate.let_in.add(event.time),
             Verdict::Rejected | Verdict::FailedOpen => {
                 if gate.trouble.is_none() {
-                    grown += size_of::<Trouble>().cast_signed();
+                    grown += block_bytes(size_of::<Trouble>()).cast_signed();
                 }
                 let trouble = gate.trouble.get_or_insert_with(|| Box::new(Trouble::new()));
                 grown += trouble.record(event);
@@ -120,9 +121,9 @@ impl Gates {
     pub(super) fn owned_bytes(&self) -> usize {
         let trouble = |gate: &GateUse| {
             let trouble = gate.trouble.as_ref();
-            trouble.map_or(0, |t| size_of::<Trouble>() + t.rejections.owned_bytes())
+            trouble.map_or(0, |t| block_bytes(size_of::<Trouble>()) + t.rejections.owned_bytes())
         };
-        std::mem::size_of_val(&*self.others) + self.iter().map(trouble).sum::<usize>()
+        block_bytes(std::mem::size_of_val(&*self.others)) + self.iter().map(trouble).sum::<usize>()
     }
 
     /// The gate of a server, and by how many bytes the list grew for it.
@@ -134,7 +135,8 @@ impl Gates {
             others.reserve_exact(1);
             others.push(GateUse::new(server));
             self.others = others.into();
-            grown = size_of::<GateUse>().cast_signed();
+            let bytes = |gates: usize| block_bytes(gates * size_of::<GateUse>()).cast_signed();
+            grown = bytes(self.others.len()) - bytes(self.others.len() - 1);
         }
         let Gates { first, others } = self;
         let other = others.iter_mut().find(|gate| !is_first && gate.server == server);

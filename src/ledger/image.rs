@@ -46,6 +46,8 @@ struct Head {
     tls: TlsCounts,
     #[n(7)]
     latest_minute: Option<i64>,
+    #[n(8)]
+    reasons: u64,
 }
 
 /// Why bytes are not an image.
@@ -126,6 +128,7 @@ impl Ledger {
             timeline: &self.timeline,
             tls: &self.tls,
             latest_minute: self.refused.latest_minute(),
+            reasons: self.routes.reasons() as u64,
         }
     }
 }
@@ -150,6 +153,8 @@ struct HeadRef<'a> {
     tls: &'a TlsCounts,
     #[n(7)]
     latest_minute: Option<i64>,
+    #[n(8)]
+    reasons: u64,
 }
 
 /// Makes a ledger of the parts of its image.
@@ -157,6 +162,7 @@ struct HeadRef<'a> {
 pub struct ImageReader {
     ledger: Option<Ledger>,
     routes: Vec<RouteUse>,
+    reasons: u64,
     has_ended: bool,
 }
 
@@ -169,7 +175,11 @@ impl ImageReader {
         let mut decoder = Decoder::new(part);
         while decoder.position() < part.len() {
             match decoder.u8()? {
-                HEAD => self.ledger = Some(from_head(decoder.decode()?)),
+                HEAD => {
+                    let head: Head = decoder.decode()?;
+                    self.reasons = head.reasons;
+                    self.ledger = Some(from_head(head));
+                }
                 ROUTE => self.routes.push(decoder.decode()?),
                 END => {
                     decoder.decode::<()>()?;
@@ -190,7 +200,8 @@ impl ImageReader {
         if !self.has_ended {
             return Err(ImageError::Cut("end"));
         }
-        ledger.routes = Routes::restore(ledger.routes.max(), self.routes);
+        let reasons = usize::try_from(self.reasons).unwrap_or(usize::MAX);
+        ledger.routes = Routes::restore(ledger.routes.max(), reasons, self.routes);
         Ok(ledger)
     }
 }

@@ -23,7 +23,7 @@ use super::limit_hits::Limit;
 use super::routes::{RouteId, Routes};
 use super::table::Place;
 use crate::event::reason::Reason;
-use crate::event::{Certificate, Event};
+use crate::event::{Certificate, Event, Scope};
 use crate::limits::{JOURNAL_CONTEXTS_MAX, JOURNAL_NAMED_BYTES_MAX};
 
 /// Where the ledger has counted an event.
@@ -125,6 +125,7 @@ impl Journal {
             upstream_addr: event.upstream_addr,
             reason: event.reason.map(Reason::as_str),
             suspected: event.suspected,
+            is_partial: event.scope == Scope::Denials,
         };
         self.context.clear();
         put(&mut self.context, &context);

@@ -61,6 +61,9 @@ pub(super) struct Context<'a> {
     pub(super) reason: Option<&'a str>,
     #[n(6)]
     pub(super) suspected: bool,
+    /// Of a source that logs nothing but denials.
+    #[n(7)]
+    pub(super) is_partial: bool,
 }
 
 /// A certificate as a line had it.

@@ -30,7 +30,8 @@ macro_rules! limits {
 limits! {
     /// A line was cut.
     LineBytes "line_bytes" "lines cut",
-    /// A line was counted under the server `other`: its source has more than are told apart.
+    /// A line was counted under the server `other`: its source has more than are told apart, or its
+    /// name is longer than is kept.
     Servers "servers" "lines of further servers",
     /// A new route was counted as `other`: there are as many as there may be.
     Routes "routes" "requests on further routes",
@@ -38,6 +39,8 @@ limits! {
     RoutesOfRefused "routes_of_refused" "refused requests on further routes",
     /// A route was cut.
     RouteBytes "route_bytes" "routes cut",
+    /// The reason of a failure was counted as `other`: the routes have as many as there may be.
+    Reasons "reasons" "failures of further reasons",
     /// An upstream was counted as `other`.
     Upstreams "upstreams" "requests to further upstreams",
     /// A TLS version and cipher were counted as `other`.
@@ -54,6 +57,8 @@ limits! {
     Issuers "issuers" "certificates of further issuers",
     /// A refused certificate was not counted in the last hour's list.
     RefusedCertificates "refused_certificates" "refusals not listed",
+    /// A request was not compared with those of other sources: there are too many of them.
+    SourcesCompared "sources_compared" "requests of sources not compared",
 }
 
 impl Limit {

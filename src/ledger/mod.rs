@@ -18,6 +18,7 @@ pub mod routes;
 pub mod table;
 pub mod timeline;
 pub mod tls;
+pub mod twins;
 pub mod window;
 pub mod word;
 
@@ -33,11 +34,12 @@ pub use routes::{RouteId, RouteUse, Routes, ServerId};
 use table::{Place, Table};
 use timeline::Timeline;
 pub use tls::TlsCounts;
+use twins::Twins;
 use window::{Counted, Window};
 use word::{Word, WordRef};
 
-use crate::event::Event;
 use crate::event::route::Router;
+use crate::event::{Event, Scope};
 use crate::limits::{ADDRESSES, TIMELINE_BUCKETS_MAX, WORD_BYTES_MAX};
 
 /// How long a certificate stays known after it last verified.
@@ -57,10 +59,12 @@ pub struct Ledger {
     pub addresses: Table<Word, AddressUse>,
     /// Requests by server, TLS version and cipher.
     pub tls: TlsCounts,
-    /// Requests and failures over time.
+    /// Requests of sources that log everything, and failures of all, over time.
     pub timeline: Timeline,
     /// Denials by certificate in the last hour.
     pub refused: Window<CertificateKey>,
+    /// Requests that two sources carry.
+    pub twins: Twins,
     /// Whether any line told its place in its connection.
     pub has_connections: bool,
     /// How often each bound was hit.
@@ -95,6 +99,7 @@ impl Ledger {
             tls: TlsCounts::default(),
             timeline: Timeline::new(TIMELINE_BUCKETS_MAX),
             refused: Window::new(),
+            twins: Twins::default(),
             has_connections: false,
             limits: LimitHits::default(),
             journal: None,
@@ -125,9 +130,18 @@ impl Ledger {
         }
         self.tls.record(event, place.1, &mut self.limits);
         self.has_connections |= event.first_of_connection.is_some();
+        if let Some(request_id) = event.request_id {
+            let beyond = self.twins.see(request_id, event.source, &self.seed);
+            self.hit_if(beyond, Limit::SourcesCompared);
+        }
         if let Some(time) = event.time {
             self.seen.add(event.time);
-            self.timeline.add(time, event.verdict.is_failure());
+            let failure = event.verdict.is_failure();
+            match event.scope {
+                Scope::All => self.timeline.add(time, failure),
+                Scope::Denials if failure => self.timeline.add_failure(time),
+                Scope::Denials => 0,
+            };
             self.refused.advance(time);
             if let Some(key) = key.filter(|_| event.verdict.is_denial()) {
                 let full = self.refused.add(key, time, 1) == Counted::Full;
@@ -212,6 +226,7 @@ impl Ledger {
         self.timeline.merge(&other.timeline);
         let full = self.refused.merge(&other.refused);
         limits.add(Limit::RefusedCertificates, full);
+        self.twins.merge(&other.twins);
         self.has_connections |= other.has_connections;
     }
 

@@ -15,7 +15,7 @@ use crate::event::judge::Target;
 use crate::event::reason::Reason;
 use crate::event::route::Router;
 use crate::event::verdict::Verdict;
-use crate::event::{Certificate, Event};
+use crate::event::{Certificate, Event, Scope};
 
 /// Reads a journal from its beginning, piece by piece.
 #[derive(Debug, Default)]
@@ -151,6 +151,10 @@ impl Replay {
             tls_cipher: context.tls_cipher,
             first_of_connection: has(flag::CONNECTION).then_some(has(flag::FIRST)),
             suspected: context.suspected,
+            // Whether two sources carry the same requests is asked of new lines only.
+            source: "",
+            request_id: None,
+            scope: if context.is_partial { Scope::Denials } else { Scope::All },
             escape: ESCAPES.get(escape).copied().unwrap_or_default(),
         };
         ledger.record(&event, &self.router);

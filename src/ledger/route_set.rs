@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::routes::RouteId;
+use super::table::block_bytes;
 
 /// A set of routes, a bit each; those of the first 64, all of them for most ledgers, in place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -55,6 +56,7 @@ impl RouteSet {
         let before = self.owned_bytes();
         let rest = self.rest.get_or_insert_default();
         if rest.len() <= word {
+            rest.reserve_exact(word + 1 - rest.len());
             rest.resize(word + 1, 0);
         }
         if let Some(word) = rest.get_mut(word) {
@@ -80,9 +82,9 @@ impl RouteSet {
 
     /// What it owns, in bytes.
     pub(super) fn owned_bytes(&self) -> usize {
-        self.rest
-            .as_ref()
-            .map_or(0, |rest| size_of::<Vec<u64>>() + std::mem::size_of_val(rest.as_slice()))
+        self.rest.as_ref().map_or(0, |rest| {
+            block_bytes(size_of::<Vec<u64>>()) + block_bytes(size_of_val(rest.as_slice()))
+        })
     }
 
     fn words(&self) -> impl Iterator<Item = u64> {

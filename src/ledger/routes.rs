@@ -11,12 +11,14 @@ use minicbor::{Decode, Encode};
 
 use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
 use super::limit_hits::{Limit, LimitHits};
-use crate::event::Event;
 use crate::event::judge::Target;
+use crate::event::reason::{Class, Reason};
 use crate::event::route::{self, MALFORMED, NOT_LOGGED, OTHER, Router};
 use crate::event::verdict::Verdict;
+use crate::event::{Event, Scope};
 use crate::limits::{
-    NAMES_PER_ROUTE_MAX, ROUTE_CACHE_ENTRIES_MAX, ROUTE_CACHE_KEY_BYTES_MAX, ROUTES_REFUSED_SHARE,
+    NAMES_PER_ROUTE_MAX, REASONS_PER_ROUTE_MEAN_MAX, ROUTE_BYTES_MAX, ROUTE_CACHE_ENTRIES_MAX,
+    ROUTE_CACHE_KEY_BYTES_MAX, ROUTE_LABEL_BYTES_MEAN_MAX, ROUTES_REFUSED_SHARE, UPSTREAMS_MAX,
 };
 
 /// A route's place in its ledger; the same route has another one in another ledger.
@@ -83,6 +85,9 @@ pub struct RouteUse {
     /// Its requests.
     #[n(3)]
     pub verdicts: VerdictCounts,
+    /// Those of them that sources log which log nothing but denials: they are no share of all.
+    #[n(11)]
+    pub partial: VerdictCounts,
     /// Why they failed or were forbidden.
     #[n(4)]
     pub reasons: ReasonCounts,
@@ -107,10 +112,39 @@ pub struct RouteUse {
 }
 
 impl RouteUse {
+    /// How many requests over TLS failed verification, and how many there were, in the sources that log
+    /// everything: what ratios are taken of.
+    pub fn failures_of_all(&self) -> (u64, u64) {
+        let RouteUse { verdicts, partial, .. } = self;
+        let failures = verdicts.failures().saturating_sub(partial.failures());
+        (failures, verdicts.tls_requests().saturating_sub(partial.tls_requests()))
+    }
+
     /// Whether requests have been seen, and nothing but refusals.
     fn is_refused_only(&self) -> bool {
         let requests = self.verdicts.requests();
         requests > 0 && self.verdicts.denials() == requests
+    }
+
+    /// The reason, or `other` where it is new on this route and there are as many, over all routes,
+    /// as there may be. Each is a series.
+    fn bounded(
+        &self,
+        reason: Reason,
+        reasons: &mut usize,
+        reasons_max: usize,
+        limits: &mut LimitHits,
+    ) -> Reason {
+        // Those of forbidden requests are two, and shown of every route.
+        if reason.class() == Class::Policy || self.reasons.of(reason) > 0 {
+            return reason;
+        }
+        if *reasons < reasons_max {
+            *reasons += 1;
+            return reason;
+        }
+        limits.hit(Limit::Reasons);
+        Reason::Other
     }
 }
 
@@ -123,10 +157,14 @@ pub struct Routes {
     servers: HashMap<Box<str>, ServerId, RandomState>,
     /// The first of them: they are few, and to compare is quicker than to look up.
     first_servers: Vec<(Box<str>, ServerId)>,
-    /// How many routes only refused requests have made, of those that count against the bound.
-    refused_only: usize,
-    /// How many routes there are without the `other` of each server.
-    bounded: usize,
+    /// The routes that only refused requests have made, of those that count against the bound.
+    refused_only: Taken,
+    /// All routes without the `other` of each server.
+    bounded: Taken,
+    /// Reasons of failures, summed over the routes.
+    reasons: usize,
+    /// Upstreams, summed over the routes.
+    upstreams: usize,
     /// For paths whose route has to be worked out by patterns or escapes.
     cache: LruCache<Box<[u8]>, RouteId, RandomState>,
     cache_key: Vec<u8>,
@@ -136,6 +174,37 @@ pub struct Routes {
     is_beyond: bool,
     /// Whether the last event's route was cut.
     is_cut: bool,
+}
+
+/// What routes take of a bound.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    routes: usize,
+    /// Of their names in labels.
+    label_bytes: usize,
+}
+
+impl Taken {
+    /// Whether there is room for one more route where there may be so many.
+    fn has_room(&self, name: &[u8], routes_max: usize) -> bool {
+        let bytes_max = routes_max.saturating_mul(ROUTE_LABEL_BYTES_MEAN_MAX).max(ROUTE_BYTES_MAX);
+        self.routes < routes_max && self.label_bytes + label_bytes(name) <= bytes_max
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        self.routes += 1;
+        self.label_bytes += label_bytes(name);
+    }
+
+    fn take_off(&mut self, name: &[u8]) {
+        self.routes = self.routes.saturating_sub(1);
+        self.label_bytes = self.label_bytes.saturating_sub(label_bytes(name));
+    }
+}
+
+/// What a name takes in a label, where `\` and `"` are escaped.
+fn label_bytes(name: &[u8]) -> usize {
+    name.len() + memchr::memchr2_iter(b'\\', b'"', name).count()
 }
 
 /// Servers that are looked for by comparing their names.
@@ -185,8 +254,10 @@ impl Routes {
             by_name: HashMap::default(),
             servers: HashMap::default(),
             first_servers: Vec::new(),
-            refused_only: 0,
-            bounded: 0,
+            refused_only: Taken::default(),
+            bounded: Taken::default(),
+            reasons: 0,
+            upstreams: 0,
             cache: LruCache::with_hasher(most, RandomState::default()),
             cache_key: Vec::new(),
             template: Vec::new(),
@@ -196,9 +267,9 @@ impl Routes {
         }
     }
 
-    /// A table of these routes, in their order.
-    pub(super) fn restore(routes_max: usize, uses: Vec<RouteUse>) -> Routes {
-        let mut routes = Routes::new(routes_max);
+    /// A table of these routes, in their order, and so many of their reasons that are bounded.
+    pub(super) fn restore(routes_max: usize, reasons: usize, uses: Vec<RouteUse>) -> Routes {
+        let mut routes = Routes { reasons, ..Routes::new(routes_max) };
         let mut servers: Vec<(Box<str>, ServerId)> =
             uses.iter().map(|used| (used.server.clone(), used.server_id)).collect();
         servers.sort_by_key(|(_, id)| *id);
@@ -208,8 +279,14 @@ impl Routes {
         for (id, used) in (0u32..).map(RouteId).zip(&uses) {
             let route = used.route.as_bytes().into();
             routes.by_name.insert(NameKey { server: used.server_id, route }, id);
-            routes.bounded += usize::from(&*used.route != OTHER);
-            routes.refused_only += usize::from(used.refused_only);
+            let name = used.route.as_bytes();
+            if &*used.route != OTHER {
+                routes.bounded.add(name);
+            }
+            if used.refused_only {
+                routes.refused_only.add(name);
+            }
+            routes.upstreams += used.upstreams.len();
         }
         routes.routes = uses;
         routes
@@ -218,6 +295,11 @@ impl Routes {
     /// How many routes there may be.
     pub fn max(&self) -> usize {
         self.routes_max
+    }
+
+    /// Reasons of failures, summed over the routes, as far as they are bounded.
+    pub(super) fn reasons(&self) -> usize {
+        self.reasons
     }
 
     /// The name of the last event's route as it was worked out, and whether it was cut, where that
@@ -260,9 +342,14 @@ impl Routes {
         limits: &mut LimitHits,
     ) -> RouteId {
         let id = self.find(event, router, limits);
+        let reasons_max = self.reasons_max();
         if let Some(route) = self.routes.get_mut(id.index()) {
             route.verdicts.add(event.verdict);
+            if event.scope == Scope::Denials {
+                route.partial.add(event.verdict);
+            }
             if let Some(reason) = event.reason {
+                let reason = route.bounded(reason, &mut self.reasons, reasons_max, limits);
                 route.reasons.add(reason, 1);
             }
             if event.first_of_connection == Some(true) {
@@ -277,14 +364,19 @@ impl Routes {
                 _ => {}
             }
             if let Some(addr) = event.upstream_addr {
-                count_upstreams(route, addr, event.verdict, limits);
+                let count = |counts: &mut VerdictCounts| counts.add(event.verdict);
+                change_upstreams(route, addr, &mut self.upstreams, count, limits);
             }
             if route.refused_only && !event.verdict.is_denial() {
                 route.refused_only = false;
-                self.refused_only = self.refused_only.saturating_sub(1);
+                self.refused_only.take_off(route.route.as_bytes());
             }
         }
         id
+    }
+
+    fn reasons_max(&self) -> usize {
+        self.routes_max.saturating_mul(REASONS_PER_ROUTE_MEAN_MAX)
     }
 
     fn find(&mut self, event: &Event<'_>, router: &Router, limits: &mut LimitHits) -> RouteId {
@@ -386,9 +478,9 @@ impl Routes {
         let for_refused = (self.routes_max / ROUTES_REFUSED_SHARE).max(1);
         let limit = if route == OTHER.as_bytes() {
             None
-        } else if self.bounded >= self.routes_max {
+        } else if !self.bounded.has_room(route, self.routes_max) {
             Some(Limit::Routes)
-        } else if refused && self.refused_only >= for_refused {
+        } else if refused && !self.refused_only.has_room(route, for_refused) {
             Some(Limit::RoutesOfRefused)
         } else {
             None
@@ -418,10 +510,14 @@ impl Routes {
         let id = RouteId(u32::try_from(self.routes.len()).unwrap_or(u32::MAX));
         let key = NameKey { server: server_id, route: route.into() };
         let server = server.into();
+        let refused_only = refused && route != OTHER.as_bytes();
+        if route != OTHER.as_bytes() {
+            self.bounded.add(route);
+        }
+        if refused_only {
+            self.refused_only.add(route);
+        }
         let route: Box<str> = String::from_utf8_lossy(route).into();
-        let refused_only = refused && &*route != OTHER;
-        self.bounded += usize::from(&*route != OTHER);
-        self.refused_only += usize::from(refused_only);
         let used = RouteUse { server, server_id, route, refused_only, ..RouteUse::default() };
         self.routes.push(used);
         self.by_name.insert(key, id);
@@ -430,24 +526,28 @@ impl Routes {
 
     /// Adds all of `other`; returns for each of its routes and servers which one it is here.
     pub fn merge(&mut self, other: &Routes, limits: &mut LimitHits) -> RouteMap {
+        let reasons_max = self.reasons_max();
         let merge_one = |theirs: &RouteUse| {
             let refused = theirs.is_refused_only();
             let id = self.find_name(&theirs.server, theirs.route.as_bytes(), refused, limits);
             if let Some(mine) = self.routes.get_mut(id.index()) {
                 mine.verdicts.merge(&theirs.verdicts);
-                mine.reasons.merge(&theirs.reasons);
+                mine.partial.merge(&theirs.partial);
+                for (reason, count) in theirs.reasons.iter() {
+                    let reason = mine.bounded(reason, &mut self.reasons, reasons_max, limits);
+                    mine.reasons.add(reason, count);
+                }
                 mine.connections.merge(&theirs.connections);
                 mine.failed_open.merge(&theirs.failed_open);
                 mine.suspected += theirs.suspected;
                 mine.missing.merge(&theirs.missing);
                 for (name, counts) in theirs.upstreams.iter() {
                     let add = |mine: &mut VerdictCounts| mine.merge(counts);
-                    let full = mine.upstreams.change(name, NAMES_PER_ROUTE_MAX, add);
-                    limits.hit_if(full, Limit::Upstreams);
+                    change_upstream(mine, name, &mut self.upstreams, add, limits);
                 }
                 if mine.refused_only && !mine.is_refused_only() {
                     mine.refused_only = false;
-                    self.refused_only = self.refused_only.saturating_sub(1);
+                    self.refused_only.take_off(mine.route.as_bytes());
                 }
             }
             id
@@ -463,21 +563,38 @@ impl Routes {
     }
 }
 
-/// Counts a request under each upstream that was contacted for it, once.
-fn count_upstreams(route: &mut RouteUse, addr: &[u8], verdict: Verdict, limits: &mut LimitHits) {
-    let mut count = |addr: &[u8]| {
-        let full = route.upstreams.change(addr, NAMES_PER_ROUTE_MAX, |counts| counts.add(verdict));
-        limits.hit_if(full, Limit::Upstreams);
-    };
+/// Changes the counts of each upstream that was contacted for a request, once.
+fn change_upstreams(
+    route: &mut RouteUse,
+    addr: &[u8],
+    upstreams: &mut usize,
+    change: impl Fn(&mut VerdictCounts),
+    limits: &mut LimitHits,
+) {
     if is_plain_upstream(addr) {
-        return count(addr);
+        return change_upstream(route, addr, upstreams, change, limits);
     }
     let contacted = contacted_upstreams(addr);
     for (index, one) in contacted.clone().enumerate() {
         if contacted.clone().take(index).all(|earlier| earlier != one) {
-            count(one);
+            change_upstream(route, one, upstreams, &change, limits);
         }
     }
+}
+
+/// Changes the counts of one upstream; `upstreams` is how many there are on all routes.
+fn change_upstream(
+    route: &mut RouteUse,
+    name: &[u8],
+    upstreams: &mut usize,
+    change: impl FnOnce(&mut VerdictCounts),
+    limits: &mut LimitHits,
+) {
+    let before = route.upstreams.len();
+    let most = if *upstreams < UPSTREAMS_MAX { NAMES_PER_ROUTE_MAX } else { before };
+    let full = route.upstreams.change(name, most.min(NAMES_PER_ROUTE_MAX), change);
+    *upstreams += route.upstreams.len() - before;
+    limits.hit_if(full, Limit::Upstreams);
 }
 
 #[cfg(test)]
@@ -493,5 +610,45 @@ mod tests {
         let name = NameRef { server: ServerId(1), route: b"/b" };
         assert_eq!(state.hash_one(&key), state.hash_one(&name));
         assert!(name.equivalent(&key));
+    }
+
+    #[test]
+    fn names_take_no_more_than_their_share_of_the_page() {
+        let mut taken = Taken::default();
+        let name = [b'"'; ROUTE_LABEL_BYTES_MEAN_MAX];
+        while taken.has_room(&name, 100) {
+            taken.add(&name);
+        }
+        assert_eq!(taken.routes, 50, "each takes twice its length");
+        assert!(!taken.has_room(b"/x", 100) && taken.has_room(b"", 100));
+        taken.take_off(&name);
+        assert!(taken.has_room(b"/x", 100));
+        assert!(!Taken { routes: 100, label_bytes: 0 }.has_room(b"/x", 100));
+        // However few there may be, one of the greatest length has room.
+        assert!(Taken::default().has_room(&[b'x'; ROUTE_BYTES_MAX], 1));
+    }
+
+    #[test]
+    fn reasons_and_upstreams_are_bounded_over_all_routes() {
+        let (mut route, mut limits) = (RouteUse::default(), LimitHits::default());
+        let mut reasons = 0;
+        for reason in [Reason::CertHasExpired, Reason::CertRevoked, Reason::CertHasExpired] {
+            let reason = route.bounded(reason, &mut reasons, 1, &mut limits);
+            route.reasons.add(reason, 1);
+        }
+        let policy = route.bounded(Reason::Policy, &mut reasons, 1, &mut limits);
+        assert_eq!(policy, Reason::Policy);
+        let found: Vec<_> = route.reasons.iter().collect();
+        assert_eq!(found, [(Reason::CertHasExpired, 2), (Reason::Other, 1)]);
+
+        let mut upstreams = UPSTREAMS_MAX - 1;
+        for name in ["a", "b", "a", "c"] {
+            let count = |counts: &mut VerdictCounts| counts.add(Verdict::Verified);
+            change_upstream(&mut route, name.as_bytes(), &mut upstreams, count, &mut limits);
+        }
+        let found: Vec<_> = route.upstreams.iter().map(|(name, c)| (name, c.requests())).collect();
+        assert_eq!(found, [(&b"a"[..], 2), (b"other", 2)]);
+        let hits = |limit| limits.iter().find(|(known, _)| *known == limit).map(|(_, hits)| hits);
+        assert_eq!((hits(Limit::Reasons), hits(Limit::Upstreams)), (Some(1), Some(2)));
     }
 }

@@ -1,7 +1,9 @@
 //! A map that is bounded in entries and in bytes; the least recently seen entry leaves first.
 //!
 //! Entries lie in one list and are found by an index of their places; the order in which they were
-//! seen is a chain of places beside them, so that to mark one as seen touches no other entry.
+//! seen is a chain of places beside them, so that to mark one as seen touches no other entry. The list
+//! has no holes: the last entry moves to the place of one that leaves, so that a table which held many
+//! small entries gives their room back when they make way for a few large ones.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -11,6 +13,19 @@ use hashbrown::{Equivalent, HashTable};
 /// What an entry costs beside its key and value: two links, the slot in the index, what the lists
 /// have grown ahead.
 const ENTRY_OVERHEAD_BYTES: usize = 32;
+
+/// The lists grow by one in so many, and shrink when twice as much of them is unused. Doubling would
+/// keep as much memory again as the entries take.
+const GROWTH_SHARE: usize = 16;
+
+/// Entries by which a list grows at least.
+const GROWTH_MIN: usize = 64;
+
+/// What a block of memory takes of the heap, in bytes: glibc's `malloc` keeps 8 for itself and hands
+/// out multiples of 16, at least 32. Tables count by it, for the blocks are small and many.
+pub fn block_bytes(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+}
 
 /// How large a table may get.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +63,11 @@ struct Links {
 pub struct Table<K: Hash + Eq, V> {
     state: RandomState,
     index: HashTable<Place>,
-    entries: Vec<Option<(K, V)>>,
+    entries: Vec<(K, V)>,
+    /// Of the entries at the same places.
     links: Vec<Links>,
     newest: Place,
     oldest: Place,
-    /// Places that were left.
-    free: Vec<Place>,
     bound: Bound,
     bytes: usize,
 }
@@ -68,7 +82,6 @@ impl<K: Hash + Eq, V> Table<K, V> {
             links: Vec::new(),
             newest: Place::NONE,
             oldest: Place::NONE,
-            free: Vec::new(),
             bound,
             bytes: 0,
         }
@@ -77,16 +90,14 @@ impl<K: Hash + Eq, V> Table<K, V> {
     /// The place of `key`, if it has one.
     pub fn place<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<Place> {
         let is_it = |place: &Place| {
-            let entry = self.entries.get(place.index()).and_then(Option::as_ref);
-            entry.is_some_and(|(known, _)| key.equivalent(known))
+            self.entries.get(place.index()).is_some_and(|(known, _)| key.equivalent(known))
         };
         self.index.find(self.state.hash_one(key), is_it).copied()
     }
 
     /// Whether the entry of `key` stands at this place.
     pub fn is_at<Q: Equivalent<K> + ?Sized>(&self, place: Place, key: &Q) -> bool {
-        let entry = self.entries.get(place.index()).and_then(Option::as_ref);
-        entry.is_some_and(|(known, _)| key.equivalent(known))
+        self.entries.get(place.index()).is_some_and(|(known, _)| key.equivalent(known))
     }
 
     /// Changes the entry of `key`, if there is one, and marks it as seen; see [`Table::change_at`].
@@ -106,7 +117,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
         place: Place,
         change: impl FnOnce(&mut V) -> (R, isize),
     ) -> Option<R> {
-        let (_, value) = self.entries.get_mut(place.index())?.as_mut()?;
+        let (_, value) = self.entries.get_mut(place.index())?;
         let (result, grown) = change(value);
         self.bytes = self.bytes.saturating_add_signed(grown);
         if place != self.newest {
@@ -118,20 +129,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// Adds an entry whose key and value own `owned_bytes` elsewhere; the key must not be there.
     pub fn add(&mut self, key: K, value: V, owned_bytes: usize) -> Place {
-        let place = self.free.pop().unwrap_or_else(|| {
-            let place = Place(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
-            self.entries.push(None);
-            self.links.push(Links { newer: Place::NONE, older: Place::NONE });
-            place
-        });
-        let Table { state, index, entries, .. } = self;
+        let place = Place(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        let Table { state, index, entries, links, .. } = self;
         let hash = state.hash_one(&key);
-        if let Some(entry) = entries.get_mut(place.index()) {
-            *entry = Some((key, value));
+        if entries.len() == entries.capacity() {
+            let more = (entries.len() / GROWTH_SHARE).max(GROWTH_MIN);
+            entries.reserve_exact(more);
+            links.reserve_exact(more);
         }
+        entries.push((key, value));
+        links.push(Links { newer: Place::NONE, older: Place::NONE });
         index.insert_unique(hash, place, |place| {
-            let entry = entries.get(place.index()).and_then(Option::as_ref);
-            entry.map_or(0, |(key, _)| state.hash_one(key))
+            entries.get(place.index()).map_or(0, |(key, _)| state.hash_one(key))
         });
         self.link(place);
         self.bytes += Self::entry_bytes(owned_bytes);
@@ -162,7 +171,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     /// The entry, not marked as seen.
     pub fn peek(&self, key: &K) -> Option<&V> {
-        self.entries.get(self.place(key)?.index())?.as_ref().map(|(_, value)| value)
+        self.entries.get(self.place(key)?.index()).map(|(_, value)| value)
     }
 
     /// Every entry, the most recently seen first.
@@ -178,9 +187,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
     fn chain(&self, from: Place, next: fn(&Links) -> Place) -> impl Iterator<Item = (&K, &V)> {
         let places =
             std::iter::successors(Some(from), move |place| self.links.get(place.index()).map(next));
-        places.map_while(|place| {
-            self.entries.get(place.index())?.as_ref().map(|(key, value)| (key, value))
-        })
+        places.map_while(|place| self.entries.get(place.index()).map(|(key, value)| (key, value)))
     }
 
     /// How many entries there are.
@@ -199,14 +206,42 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     fn take(&mut self, place: Place) -> Option<(K, V)> {
-        let entry = self.entries.get_mut(place.index())?.take()?;
-        let hash = self.state.hash_one(&entry.0);
+        let last = Place(u32::try_from(self.entries.len().checked_sub(1)?).ok()?);
+        let hash = self.state.hash_one(&self.entries.get(place.index())?.0);
         if let Ok(found) = self.index.find_entry(hash, |known| *known == place) {
             found.remove();
         }
         self.unlink(place);
-        self.free.push(place);
+        if place != last {
+            self.relink(last, place);
+        }
+        self.links.swap_remove(place.index());
+        let entry = self.entries.swap_remove(place.index());
+        let (used, capacity) = (self.entries.len(), self.entries.capacity());
+        let ahead = (used / GROWTH_SHARE).max(GROWTH_MIN);
+        if capacity > used + 2 * ahead {
+            self.entries.shrink_to(used + ahead);
+            self.links.shrink_to(used + ahead);
+        }
         Some(entry)
+    }
+
+    /// Makes index and chain find an entry at another place.
+    fn relink(&mut self, from: Place, to: Place) {
+        let Table { state, index, entries, .. } = self;
+        let hash = entries.get(from.index()).map_or(0, |(key, _)| state.hash_one(key));
+        if let Some(known) = index.find_mut(hash, |known| *known == from) {
+            *known = to;
+        }
+        let Some(Links { newer, older }) = self.links.get(from.index()).copied() else { return };
+        match self.links.get_mut(newer.index()) {
+            Some(links) => links.older = to,
+            None => self.newest = to,
+        }
+        match self.links.get_mut(older.index()) {
+            Some(links) => links.newer = to,
+            None => self.oldest = to,
+        }
     }
 
     #[inline]
@@ -235,7 +270,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     fn entry_bytes(owned_bytes: usize) -> usize {
-        size_of::<Option<(K, V)>>() + ENTRY_OVERHEAD_BYTES + owned_bytes
+        size_of::<(K, V)>() + ENTRY_OVERHEAD_BYTES + owned_bytes
     }
 }
 
@@ -283,10 +318,10 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_taken_again() {
+    fn entries_move_to_places_that_are_left() {
         let mut table = Table::new(Bound { entries_max: 3, bytes_max: 1 << 20 });
         let mut expected = Vec::new();
-        let first = table.add(0u32, Vec::new(), 0);
+        table.add(0u32, Vec::new(), 0);
         for key in 0..100u32 {
             // Every third comes back once.
             if key > 0 {
@@ -304,8 +339,9 @@ mod tests {
             assert_eq!(table.iter().map(|(key, _)| *key).collect::<Vec<_>>(), expected);
             let backwards = table.iter_oldest_first().map(|(key, _)| *key);
             assert!(backwards.eq(expected.iter().rev().copied()));
-            assert_eq!(table.is_at(first, &0), expected.contains(&0));
+            assert!(expected.iter().all(|key| table.peek(key).is_some()));
         }
         assert!(table.entries.len() <= 4);
+        assert!(table.entries.capacity() <= 4 + 2 * GROWTH_MIN);
     }
 }

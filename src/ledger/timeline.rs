@@ -3,6 +3,8 @@
 use gatelog_parsers::time_stamp::UnixMillis;
 use minicbor::{Decode, Encode};
 
+use super::table::block_bytes;
+
 /// Widths in seconds; each divides the next, so that widening moves whole buckets.
 const WIDTHS_SECONDS: [i64; 8] = [60, 300, 900, 3600, 21_600, 86_400, 604_800, 2_419_200];
 
@@ -13,10 +15,10 @@ pub struct Bucket {
     /// Where it starts, seconds since 1970; a multiple of the width.
     #[n(0)]
     pub start_seconds: i64,
-    /// All requests.
+    /// All requests of sources that log everything.
     #[n(1)]
     pub requests: u64,
-    /// Those that failed verification.
+    /// Requests that failed verification, of every source: with denial logs there may be more of them.
     #[n(2)]
     pub failures: u64,
 }
@@ -45,23 +47,32 @@ impl Timeline {
 
     /// Counts a request and returns by how many bytes that made the timeline grow; widening shrinks it.
     pub fn add(&mut self, time: UnixMillis, failure: bool) -> isize {
+        self.count(time, 1, failure.into())
+    }
+
+    /// Counts a failure of a source that does not log everything; returns as [`Timeline::add`] does.
+    pub fn add_failure(&mut self, time: UnixMillis) -> isize {
+        self.count(time, 0, 1)
+    }
+
+    fn count(&mut self, time: UnixMillis, requests: u64, failures: u64) -> isize {
         if let Some(bucket) = self.buckets.get_mut(self.last)
             && let into = time.saturating_sub(bucket.start_seconds.saturating_mul(1000))
             && (0..self.width_seconds.saturating_mul(1000)).contains(&into)
         {
-            bucket.requests += 1;
-            bucket.failures += u64::from(failure);
+            bucket.requests += requests;
+            bucket.failures += failures;
             return 0;
         }
         let before = self.owned_bytes();
         let second = time.div_euclid(1000);
-        self.put(Bucket { start_seconds: second, requests: 1, failures: failure.into() });
+        self.put(Bucket { start_seconds: second, requests, failures });
         self.owned_bytes().cast_signed() - before.cast_signed()
     }
 
     /// What it owns, in bytes.
     pub fn owned_bytes(&self) -> usize {
-        std::mem::size_of_val(&*self.buckets)
+        block_bytes(std::mem::size_of_val(&*self.buckets))
     }
 
     /// Adds all of `other`.
@@ -103,6 +114,8 @@ impl Timeline {
                 self.last = index;
             }
             Err(index) => {
+                // Each certificate that was refused has a timeline, of one bucket as a rule.
+                self.buckets.reserve_exact(1);
                 self.buckets.insert(index, bucket);
                 self.last = index;
                 while self.buckets.len() > self.buckets_max {

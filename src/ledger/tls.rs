@@ -6,13 +6,19 @@ use super::counts::Named;
 use super::limit_hits::{Limit, LimitHits};
 use super::routes::{RouteMap, ServerId};
 use crate::event::Event;
-use crate::limits::NAMES_PER_ROUTE_MAX;
+use crate::limits::{NAMES_PER_ROUTE_MAX, TLS_CIPHERS_MAX};
 
 /// Requests by TLS version and cipher of each server, of which one may be empty: it is not logged.
-/// As many servers as the routes have, each bounded.
+/// As many servers as the routes have, each bounded, and all of them together.
 #[derive(Debug, Default, Encode, Decode)]
-#[cbor(transparent)]
-pub struct TlsCounts(#[n(0)] Vec<ServerTls>);
+#[cbor(array)]
+pub struct TlsCounts {
+    #[n(0)]
+    servers: Vec<ServerTls>,
+    /// Ciphers, summed over servers and TLS versions.
+    #[n(1)]
+    ciphers: usize,
+}
 
 #[derive(Debug, Default, Encode, Decode)]
 #[cbor(array)]
@@ -26,7 +32,7 @@ struct ServerTls {
 impl TlsCounts {
     /// Every server with requests over TLS, TLS version and cipher, and how many.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8], &[u8], u64)> {
-        self.0.iter().flat_map(|ServerTls { server, protocols }| {
+        self.servers.iter().flat_map(|ServerTls { server, protocols }| {
             protocols.iter().flat_map(move |(protocol, ciphers)| {
                 ciphers.iter().map(move |(cipher, count)| (&**server, protocol, cipher, *count))
             })
@@ -45,7 +51,7 @@ impl TlsCounts {
 
     /// Adds all of `other`, whose servers are numbered by `map` here.
     pub(super) fn merge(&mut self, other: &TlsCounts, map: &RouteMap, limits: &mut LimitHits) {
-        for (theirs, id) in other.0.iter().zip(ServerId::all()) {
+        for (theirs, id) in other.servers.iter().zip(ServerId::all()) {
             let server = (map.server(id), &*theirs.server);
             for (protocol, ciphers) in theirs.protocols.iter() {
                 for (cipher, count) in ciphers.iter() {
@@ -63,16 +69,22 @@ impl TlsCounts {
         requests: u64,
         limits: &mut LimitHits,
     ) {
-        if self.0.len() <= id.index() {
-            self.0.resize_with(id.index() + 1, ServerTls::default);
+        let TlsCounts { servers, ciphers: all } = self;
+        if servers.len() <= id.index() {
+            servers.resize_with(id.index() + 1, ServerTls::default);
         }
-        let Some(server) = self.0.get_mut(id.index()) else { return };
+        let Some(server) = servers.get_mut(id.index()) else { return };
         if server.server.is_empty() {
             server.server = name.into();
         }
+        let has_room = *all < TLS_CIPHERS_MAX;
+        let most = |names: usize| if has_room { NAMES_PER_ROUTE_MAX } else { names };
+        let most_protocols = most(server.protocols.len());
         let mut full = false;
-        full |= server.protocols.change(protocol, NAMES_PER_ROUTE_MAX, |ciphers| {
-            full |= ciphers.change(cipher, NAMES_PER_ROUTE_MAX, |count| *count += requests);
+        full |= server.protocols.change(protocol, most_protocols, |ciphers| {
+            let before = ciphers.len();
+            full |= ciphers.change(cipher, most(before), |count| *count += requests);
+            *all += ciphers.len() - before;
         });
         limits.hit_if(full, Limit::TlsCiphers);
     }

@@ -10,6 +10,8 @@ use hashbrown::Equivalent;
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
+use super::table::block_bytes;
+
 /// Bytes kept in place: every IPv4 address, and as much as a pointer to the rest leaves room for.
 const IN_PLACE_BYTES_MAX: usize = 22;
 
@@ -28,7 +30,7 @@ impl Word {
     pub fn owned_bytes(&self) -> usize {
         match &self.0 {
             Kept::InPlace(..) => 0,
-            Kept::Elsewhere(text) => text.len(),
+            Kept::Elsewhere(text) => block_bytes(text.len()),
         }
     }
 }
@@ -124,7 +126,8 @@ mod tests {
             assert_eq!(*word, text);
             assert_eq!(word, word.clone());
             assert!(WordRef(&text).equivalent(&word));
-            let elsewhere = if text.len() > IN_PLACE_BYTES_MAX { text.len() } else { 0 };
+            let is_in_place = text.len() <= IN_PLACE_BYTES_MAX;
+            let elsewhere = if is_in_place { 0 } else { block_bytes(text.len()) };
             assert_eq!(word.owned_bytes(), elsewhere);
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::{Config, ServerFacts as Declared};
+use crate::event::Scope;
 use crate::event::judge::JudgeSettings;
 use crate::event::route::{Patterns, Router};
 use crate::event::server::{Gate, Refusal, ServerFacts, Servers};
@@ -52,6 +53,8 @@ pub fn judge_settings(
     client_address: &str,
 ) -> Result<JudgeSettings, regex::Error> {
     Ok(JudgeSettings {
+        source: String::new(),
+        scope: Scope::All,
         client_address: client_address.to_owned(),
         route_variable: config.routes.variable.clone(),
         public: Patterns::new(&config.routes.public)?,

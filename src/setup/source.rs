@@ -232,6 +232,8 @@ impl SourceSetup {
             conf: None,
             declared: facts.declared.clone(),
             judge: JudgeSettings {
+                source: source.name.clone(),
+                scope: source.scope,
                 client_address: source.client_address.clone(),
                 ..facts.judge.clone()
             },

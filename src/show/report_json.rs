@@ -101,7 +101,8 @@ struct IssuerJson {
 #[derive(Debug, Serialize)]
 struct BucketJson {
     time: String,
-    requests: u64,
+    /// `None` where no source tells of all requests.
+    requests: Option<u64>,
     failures: u64,
 }
 
@@ -203,7 +204,7 @@ fn route_json(summary: &Summary<'_>, id: RouteId, route: &RouteUse) -> RouteJson
         denials: route.verdicts.denials(),
         verdicts: verdict_counts(&route.verdicts),
         reasons: reason_counts(&route.reasons),
-        failure_ratio: ratio(route.verdicts.failures(), route.verdicts.tls_requests()),
+        failure_ratio: ratio(route.failures_of_all()),
         connections: of(route.connections.requests()),
         failed_connections: of(route.connections.failures()),
         known_clients,
@@ -213,7 +214,7 @@ fn route_json(summary: &Summary<'_>, id: RouteId, route: &RouteUse) -> RouteJson
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio of counts beyond 2^53 is close enough")]
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+fn ratio((part, whole): (u64, u64)) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
@@ -308,7 +309,7 @@ fn issuers(summary: &Summary<'_>) -> Vec<IssuerJson> {
 fn timeline(summary: &Summary<'_>) -> Vec<BucketJson> {
     let json = |bucket: &crate::ledger::timeline::Bucket| BucketJson {
         time: rfc3339(bucket.start_seconds),
-        requests: bucket.requests,
+        requests: (bucket.requests > 0).then_some(bucket.requests),
         failures: bucket.failures,
     };
     summary.ledger.timeline.buckets().iter().map(json).collect()

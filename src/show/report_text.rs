@@ -1,5 +1,7 @@
 //! A report for a person: who, where, why, whose side, what to do; then numbers.
 
+mod span;
+
 use gatelog_parsers::time_stamp::UnixMillis;
 
 use super::report_json::issuer_uses;
@@ -155,34 +157,6 @@ impl ReportText<'_> {
         (table, more(all.len()))
     }
 
-    /// From when to when, and how many.
-    fn span(&self) -> String {
-        let ledger = self.summary.ledger;
-        let verdicts = ledger.verdicts();
-        if verdicts.requests() == 0 {
-            return String::new();
-        }
-        let counts = format!(
-            "{} over TLS, {} refused.\n",
-            counted(verdicts.tls_requests(), "request"),
-            count(verdicts.denials())
-        );
-        let span = match (ledger.seen.first, ledger.seen.last) {
-            (Some(first), Some(last)) => time::span(first.div_euclid(1000), last.div_euclid(1000)),
-            _ => String::new(),
-        };
-        let (failures, tls) = (verdicts.failures(), verdicts.tls_requests());
-        let mut shares = Vec::new();
-        if ledger.has_connections {
-            let connections = ledger.routes.iter().map(|(_, route)| &route.connections);
-            let sum =
-                connections.fold((0, 0), |(f, all), c| (f + c.failures(), all + c.tls_requests()));
-            shares.push(format!("{} of connections", of(sum.0, sum.1)));
-        }
-        shares.push(format!("{} of requests", of(failures, tls)));
-        format!("{span}{counts}Failed verification: {}.\n", shares.join(", "))
-    }
-
     fn lockouts(&self, title: &'static str, lockouts: &[Lockout]) -> (Table, String) {
         let mut table = Table::new(who_columns(title));
         for lockout in lockouts.iter().take(ROWS_MAX) {
@@ -314,6 +288,7 @@ impl ReportText<'_> {
 
     fn route_cells(&self, route: &RouteUse, (known, hit): (u64, u64)) -> Vec<Cell> {
         let (verdicts, connections) = (&route.verdicts, &route.connections);
+        let (failures, requests) = route.failures_of_all();
         let per_connection = match self.summary.ledger.has_connections {
             true => share(connections.failures(), connections.tls_requests()),
             false => "-".to_owned(),
@@ -328,7 +303,7 @@ impl ReportText<'_> {
             format!("  {}", route.route).into(),
             count(verdicts.requests()).into(),
             count(verdicts.denials()).into(),
-            share(verdicts.failures(), verdicts.tls_requests()).into(),
+            share(failures, requests).into(),
             per_connection.into(),
             if hit == 0 { "0".into() } else { format!("{hit} of {known}").into() },
             Cell::styled(mostly, style),
@@ -569,12 +544,6 @@ fn addresses(row: &CertificateRow<'_>) -> String {
 
 fn quoted(name: &str) -> String {
     format!("\"{name}\"")
-}
-
-/// A share after a sentence's colon: `4.7%`, and of few `3 of 7`.
-fn of(part: u64, whole: u64) -> String {
-    let share = share(part, whole);
-    if share == "-" { "none".to_owned() } else { share }
 }
 
 fn age(since: Option<UnixMillis>, until: Option<UnixMillis>) -> String {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use gatelog_parsers::distinguished_name;
 
 use crate::escape::escape_text;
+use crate::ledger::twins::Pair;
 
 /// `1,204,188`.
 pub fn count(n: u64) -> String {
@@ -54,6 +55,15 @@ pub fn share(part: u64, whole: u64) -> String {
         }
         _ => format!("{}%", ((scaled + 50) / 100).clamp(10, 99)),
     }
+}
+
+/// What to say of two logs that carry the same requests.
+pub fn twins(pair: &Pair<'_>) -> String {
+    let Pair { first, other, requests } = pair;
+    let requests = counted(*requests, "request");
+    format!(
+        "{first} and {other} carry the same requests, which count twice: {requests} by $request_id"
+    )
 }
 
 /// What a client is called: the CN of its subject, else the subject, safe to show.

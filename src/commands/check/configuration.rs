@@ -4,6 +4,7 @@
 use super::Page;
 use crate::commands::context::{Complaint, Context, Failure};
 use crate::config::{Config, Format, Http, PathGroup, ServerFacts, Source, StartFrom};
+use crate::event::Scope;
 use crate::show::words::counted;
 use crate::source::pattern::Pattern;
 
@@ -72,6 +73,9 @@ fn source_lines(source: &Source, format: &str, found: &[(&String, Vec<String>)])
     let mut line = format!("source `{}`: {format}", source.name);
     if let Some(conf) = source.nginx_conf.as_ref().filter(|_| source.format == Format::Auto) {
         line.push_str(&format!(" and {}", conf.display()));
+    }
+    if source.scope == Scope::Denials {
+        line.push_str(", denials only");
     }
     line.push_str(&format!(", client address ${}, from its {from}", source.client_address));
     let paths = found.iter().map(|(path, files)| match files.as_slice() {

@@ -7,15 +7,19 @@ use std::ops::Range;
 use gatelog_parsers::line::Record;
 use gatelog_parsers::variable::Field;
 
-use super::unmatched::Unmatched;
+use super::across::Across;
 use crate::diagnostic::{Diagnostic, Level};
 use crate::escape::escape_text;
+use crate::event::Scope;
 use crate::event::verdict::Verdict;
 use crate::limits::LINE_BYTES_MAX;
 use crate::reader::{Reader, Unfit};
 use crate::setup::missing;
 use crate::show::words;
 use crate::source::Line;
+
+/// So many requests, all of them refused, look like a denial log.
+const DENIALS_ONLY_MIN: u64 = 20;
 
 /// Counts of one log.
 #[derive(Debug, Default)]
@@ -28,6 +32,10 @@ pub(super) struct Tally {
     elsewhere: u64,
     cut: u64,
     first: Option<FirstUnfit>,
+    /// Those that tell a verdict.
+    judged: u64,
+    /// Those of them that were refused, or let in though they failed.
+    refused: u64,
     /// Servers with a request over TLS; as many as are told apart.
     tls_servers: HashSet<String>,
 }
@@ -42,13 +50,15 @@ pub(super) struct FirstUnfit {
 
 impl Tally {
     /// Reads a line and counts it.
-    pub(super) fn take(&mut self, reader: &mut Reader, line: &Line<'_>, unmatched: &mut Unmatched) {
+    pub(super) fn take(&mut self, reader: &mut Reader, line: &Line<'_>, across: &mut Across) {
         self.cut += u64::from(line.cut);
         let needs_verdict = missing::gives_verdicts(reader.parser());
-        let tls_servers = &mut self.tls_servers;
+        let Tally { tls_servers, judged, refused, .. } = self;
         let read = reader.read(line, |record, event| {
             if let Some(event) = event {
-                unmatched.see(event);
+                across.see(event);
+                *refused += u64::from(event.verdict.is_denial() || event.verdict.is_failure());
+                *judged += 1;
                 if event.verdict != Verdict::NotTls && !tls_servers.contains(event.server) {
                     tls_servers.insert(event.server.to_owned());
                 }
@@ -80,6 +90,23 @@ impl Tally {
 
     pub(super) fn first_unfit(&self) -> Option<&FirstUnfit> {
         self.first.as_ref()
+    }
+
+    /// What the lines say against which of its requests the log is told to have.
+    pub(super) fn scope_warning(&self, scope: Scope) -> Option<String> {
+        let Tally { judged, refused, .. } = *self;
+        match scope {
+            Scope::Denials if refused < judged => {
+                let others = words::counted(judged - refused, "request");
+                Some(format!("{others} in it passed: it is no `scope = \"denials\"`"))
+            }
+            Scope::All if refused == judged && judged >= DENIALS_ONLY_MIN => Some(
+                "every request in it was refused: if nginx writes it with `if=`, give its \
+                 [[source]] `scope = \"denials\"`"
+                    .to_owned(),
+            ),
+            Scope::All | Scope::Denials => None,
+        }
     }
 
     /// There are lines, and not one of them fits.
