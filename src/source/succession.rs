@@ -187,19 +187,7 @@ impl Follower {
             Fate::Rewritten { now } => (GapReason::Truncated, written(&place.times), now),
             Fate::Gone => (GapReason::Deleted, place.times, &[][..]),
         };
-        let find = || siblings::copies_of(&place.target, was, |key| self.is_read_key(key));
-        let mut copies = find();
-        if copies.is_empty() {
-            // A file that is renamed or compressed while the directory is read may be passed over.
-            copies = find();
-        }
-        let mut copies = copies.into_iter();
-        let copy = copies.next();
-        for other in copies {
-            // It holds nothing that the first does not.
-            let (key, times) = (other.opened.key(), other.opened.times());
-            self.remember(Place { key, times, ..place.clone() });
-        }
+        let copy = self.last_copy(was);
         let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
             true => u64::MAX,
             false => copy.opened.size_bytes(),
@@ -223,6 +211,25 @@ impl Follower {
             self.tell_lost(&place.name, reason, None);
         }
         lost_bytes
+    }
+
+    /// The copy that holds most of what stood in a file.
+    fn last_copy(&mut self, was: &OpenPlace) -> Option<Sibling> {
+        let place = &was.place;
+        let find = || siblings::copies_of(&place.target, was, |key| self.is_read_key(key));
+        let mut copies = find();
+        if copies.is_empty() {
+            // A file that is renamed or compressed while the directory is read may be passed over.
+            copies = find();
+        }
+        let mut copies = copies.into_iter();
+        let last = copies.next();
+        for other in copies {
+            // It holds nothing that the first does not.
+            let (key, times) = (other.opened.key(), other.opened.times());
+            self.remember(Place { key, times, ..place.clone() });
+        }
+        last
     }
 
     /// Opens what came after a file, which begins with `now` now; returns how many there are.
