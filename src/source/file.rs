@@ -69,7 +69,7 @@ pub struct Follower {
     /// Patterns that were looked for before a restart.
     pub(super) known_patterns: HashSet<StoredPath>,
     start: StartAt,
-    /// Files that were open before a restart, until the first look; at most twice
+    /// Files that were open before a restart, until they are found again; at most twice
     /// [`OPEN_FILES_MAX`], as all that are open.
     pub(super) pending: Vec<OpenPlace>,
     /// Oldest first.
@@ -190,8 +190,8 @@ impl Follower {
         let found = self.find();
         if self.looks == 1 {
             self.closed_revision += 1;
-            self.take_up(&found);
         }
+        self.take_up(&found);
         for index in 0..self.generations.len() {
             self.revisit(index, &found, now);
         }
@@ -357,7 +357,9 @@ impl Follower {
     }
 
     fn open_new(&mut self, found: &FoundFiles) {
-        let followed: HashSet<FileKey> = self.generations.iter().map(|known| known.key).collect();
+        let open = self.generations.iter().map(|known| known.key);
+        let pending = self.pending.iter().map(|known| known.place.key);
+        let followed: HashSet<FileKey> = open.chain(pending).collect();
         let mut new: Vec<&Found> = found
             .files
             .iter()

@@ -29,6 +29,10 @@ pub(super) struct Opened {
 impl Opened {
     /// None when the path leads to something else than a regular file.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
+        // To open a pipe would be to wait for whoever writes to it.
+        if !path.metadata()?.is_file() {
+            return Ok(None);
+        }
         let file = Arc::new(File::open(path)?);
         let metadata = file.metadata()?;
         if !metadata.is_file() {

@@ -9,6 +9,7 @@
 //! (logrotate's manual says so too), and those that were written to a file between our last look and
 //! its deletion while the agent was not running.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,8 +91,10 @@ enum Again {
 }
 
 impl Follower {
-    /// Finds the files again that were open when the state was taken, the oldest first.
+    /// Finds the files again that were open when the state was taken, the oldest first. One about
+    /// which nothing can be found out is looked for again.
     pub(super) fn take_up(&mut self, found: &FoundFiles) {
+        let mut later = Vec::new();
         while !self.pending.is_empty() {
             let was = self.pending.remove(0);
             let is_named = |it: &Pattern| it.names(&was.place.name);
@@ -100,70 +103,78 @@ impl Follower {
             }
             let is_last = !self.pending.iter().any(|later| later.place.name == was.place.name);
             match self.find_again(&was, found, is_last) {
-                Again::There => {}
-                Again::Rewritten(own) => {
+                Ok(Again::There) => {}
+                Ok(Again::Rewritten(own)) => {
                     self.counters.truncations += 1;
-                    let lost_bytes =
-                        self.replaced(&was, Fate::Rewritten { now: own.opened.head() }, is_last);
+                    let fate = Fate::Rewritten { now: own.opened.head() };
+                    let lost_bytes = self.replaced(&was, fate, is_last);
                     let path = Arc::clone(&was.place.name);
                     self.changes.add(Change::Truncated { path, lost_bytes });
                     self.open_rewritten(&own, &was, found.of_key(&was.place.key));
                 }
-                Again::Gone => {
+                Ok(Again::Gone) => {
                     self.counters.rotations += u64::from(!was.leaving);
                     let lost_bytes = self.replaced(&was, Fate::Gone, is_last);
                     if lost_bytes > 0 {
                         self.tell_lost(&was.place.name, GapReason::Deleted, Some(lost_bytes));
                     }
                 }
+                Err(error) => {
+                    self.tell(Arc::clone(&was.place.name), error.into());
+                    later.push(was);
+                }
             }
         }
+        self.pending = later;
     }
 
     /// By its key, under whatever name; else, as after a restored backup, by what stands under the
     /// name.
-    fn find_again(&mut self, was: &OpenPlace, found: &FoundFiles, is_last: bool) -> Again {
-        let Place { name, target, key, times, head, .. } = &was.place;
+    fn find_again(
+        &mut self,
+        was: &OpenPlace,
+        found: &FoundFiles,
+        is_last: bool,
+    ) -> io::Result<Again> {
+        let Place { name, key, .. } = &was.place;
+        if found.unknown.contains(name) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let named = found.of_key(key);
-        let open = |path: &Path| {
-            let opened = Opened::open(path).ok().flatten().filter(|it| it.key() == *key)?;
-            Some(Sibling { path: path.to_owned(), opened, order: None })
-        };
-        let own = named
-            .and_then(|file| open(&file.path))
-            .or_else(|| open(target))
-            .or_else(|| siblings::by_key(target, key));
-        if let Some(own) = own {
+        if let Some(own) = find_own(&was.place, named)? {
             if !own.opened.fits(&was.place) {
-                return Again::Rewritten(Box::new(own));
+                return Ok(Again::Rewritten(Box::new(own)));
             }
-            let order = own.order;
-            self.go_on(&own, was, named);
-            self.counters.rotations += u64::from(named.is_none() && !was.leaving);
-            if is_last && head.length_bytes == 0 {
-                // It may have been written to, copied and emptied.
-                self.open_after(was, written(times), None, own.opened.head());
-            } else if is_last && named.is_none() {
-                self.open_after(was, *times, order, &[]);
-            }
-            return Again::There;
+            self.go_on_with_own(&own, was, named, is_last);
+            return Ok(Again::There);
         }
         let other = |it: &&Found| *it.path == **name && !self.is_known_key(&it.key);
-        let Some(named) = found.files.iter().find(other) else { return Again::Gone };
-        match Opened::open(&named.path)
-            .ok()
-            .flatten()
-            .filter(|it| it.is_copy_of(was) && it.reaches(&was.place))
-        {
-            Some(opened) => {
-                self.go_on(
-                    &Sibling { path: name.to_path_buf(), opened, order: None },
-                    was,
-                    Some(named),
-                );
-                Again::There
+        let Some(named) = found.files.iter().find(other) else { return Ok(Again::Gone) };
+        match Opened::open(&named.path)? {
+            Some(opened) if opened.is_copy_of(was) && opened.reaches(&was.place) => {
+                let restored = Sibling { path: name.to_path_buf(), opened, order: None };
+                self.go_on(&restored, was, Some(named));
+                Ok(Again::There)
             }
-            None => Again::Gone,
+            Some(_) | None => Ok(Again::Gone),
+        }
+    }
+
+    fn go_on_with_own(
+        &mut self,
+        own: &Sibling,
+        was: &OpenPlace,
+        named: Option<&Found>,
+        is_last: bool,
+    ) {
+        let Place { times, head, .. } = &was.place;
+        self.go_on(own, was, named);
+        self.counters.rotations += u64::from(named.is_none() && !was.leaving);
+        if is_last && head.length_bytes == 0 {
+            // It may have been written to, copied and emptied.
+            self.open_after(was, written(times), None, own.opened.head());
+        } else if is_last && named.is_none() {
+            self.open_after(was, *times, own.order, &[]);
         }
     }
 
@@ -176,19 +187,7 @@ impl Follower {
             Fate::Rewritten { now } => (GapReason::Truncated, written(&place.times), now),
             Fate::Gone => (GapReason::Deleted, place.times, &[][..]),
         };
-        let find = || siblings::copies_of(&place.target, was, |key| self.is_read_key(key));
-        let mut copies = find();
-        if copies.is_empty() {
-            // A file that is renamed or compressed while the directory is read may be passed over.
-            copies = find();
-        }
-        let mut copies = copies.into_iter();
-        let copy = copies.next();
-        for other in copies {
-            // It holds nothing that the first does not.
-            let (key, times) = (other.opened.key(), other.opened.times());
-            self.remember(Place { key, times, ..place.clone() });
-        }
+        let copy = self.last_copy(was);
         let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
             true => u64::MAX,
             false => copy.opened.size_bytes(),
@@ -212,6 +211,25 @@ impl Follower {
             self.tell_lost(&place.name, reason, None);
         }
         lost_bytes
+    }
+
+    /// The copy that holds most of what stood in a file.
+    fn last_copy(&mut self, was: &OpenPlace) -> Option<Sibling> {
+        let place = &was.place;
+        let find = || siblings::copies_of(&place.target, was, |key| self.is_read_key(key));
+        let mut copies = find();
+        if copies.is_empty() {
+            // A file that is renamed or compressed while the directory is read may be passed over.
+            copies = find();
+        }
+        let mut copies = copies.into_iter();
+        let last = copies.next();
+        for other in copies {
+            // It holds nothing that the first does not.
+            let (key, times) = (other.opened.key(), other.opened.times());
+            self.remember(Place { key, times, ..place.clone() });
+        }
+        last
     }
 
     /// Opens what came after a file, which begins with `now` now; returns how many there are.
@@ -430,6 +448,22 @@ impl Follower {
             || self.remembered.iter().any(|it| same(&it.head))
             || self.pending.iter().any(|it| same(&it.place.head))
     }
+}
+
+/// The file of a place: where a pattern names it, where it was, or wherever it is beside that.
+fn find_own(place: &Place, named: Option<&Found>) -> io::Result<Option<Sibling>> {
+    let Place { target, key, .. } = place;
+    let own = |path: &Path, opened: Option<Opened>| {
+        let opened = opened.filter(|it| it.key() == *key)?;
+        Some(Sibling { path: path.to_owned(), opened, order: None })
+    };
+    if let Some(Found { path, .. }) = named
+        && let Some(own) = own(path, Opened::open(path)?)
+    {
+        return Ok(Some(own));
+    }
+    let own = own(target, Opened::open(target).ok().flatten());
+    Ok(own.or_else(|| siblings::by_key(target, key)))
 }
 
 /// Newer than the last write.

@@ -65,8 +65,9 @@ fn open(directory: &Directory) -> File {
     OpenOptions::new().create(true).append(true).open(directory.at("a.log")).unwrap()
 }
 
+/// Waits for all to be counted, and says what was.
 #[track_caller]
-fn expect_all(agent: Agent, written: u32, what: &str) {
+fn expect_all(agent: Agent, written: u32) -> String {
     let counted = || agent.sum("requests_total", &["route=\"/n/{id}\""]);
     // A build for tests is slow: it is waited for as long as it goes on.
     let mut before = -1.0;
@@ -77,13 +78,11 @@ fn expect_all(agent: Agent, written: u32, what: &str) {
         }
     }
     let (counted, gaps) = (counted(), agent.sum("log_gaps_total", &[]));
-    println!(
-        "{what}: {} rotations, {written} lines written, {counted} counted, {gaps} gaps",
-        rotations()
-    );
-    assert!((counted - f64::from(written)).abs() < 0.5);
-    assert!(gaps.abs() < 0.5, "{}", agent.log());
+    let rotations = rotations();
+    let said = format!("{rotations} rotations, {written} lines, {counted} counted, {gaps} gaps");
+    assert!((counted - f64::from(written)).abs() < 0.5 && gaps.abs() < 0.5, "{said}");
     assert_eq!(agent.stop(), Some(0));
+    said
 }
 
 #[test]
@@ -101,7 +100,7 @@ fn torture_renamed_with_late_writes() {
         log = open(&directory);
     }
     writer.write_for(&mut log, LATE);
-    expect_all(agent, writer.written, "renamed, 30 ms of late writes");
+    println!("renamed, 30 ms of late writes: {}", expect_all(agent, writer.written));
 }
 
 #[test]
@@ -118,5 +117,5 @@ fn torture_copied_and_truncated_while_the_writer_pauses() {
         log.set_len(0).unwrap();
     }
     writer.write_for(&mut log, LATE);
-    expect_all(agent, writer.written, "copied and truncated, the writer pauses");
+    println!("copied, a pause, truncated: {}", expect_all(agent, writer.written));
 }

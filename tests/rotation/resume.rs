@@ -497,3 +497,21 @@ fn killed_again_before_anything_is_stored() {
     scene.restart(&state);
     scene.expect_all(&[("unread", 10)]);
 }
+
+#[test]
+fn what_cannot_be_opened_is_waited_for() {
+    let (mut scene, _) = killed();
+    scene.look();
+    let state = scene.state();
+    // Nobody can look into a loop of links, not even root.
+    scene.rename("a.log", "away");
+    symlink(scene.at("a.log"), scene.at("a.log")).unwrap();
+    scene.restart(&state);
+    scene.expect_all(&[]);
+    let state = scene.state();
+    scene.restart(&state);
+    scene.expect_all(&[]);
+    scene.rename("away", "a.log");
+    scene.round();
+    scene.expect_all(&[("unread", 10)]);
+}
