@@ -1,10 +1,10 @@
 //! Values appended as JSON (RFC 8259) to a buffer that is used again for each line: for what nginx writes,
 //! no allocation and no formatting machinery; escaped values and odd numbers take a longer way.
 //!
-//! Text comes out as it is, but for what is hidden ([`is_hidden`](crate::escape::is_hidden)): that is
-//! written by its number, `\u202e`, which says the same to a program and does nothing to a terminal. The
-//! bytes are those that [`write()`] writes for the same values, `serde_json` that is; the tests hold that.
-//! Which fields there are is left to [`super::line`].
+//! Text comes out as it is, but for what is hidden ([`is_hidden`]): that is written by its number, `\u202e`,
+//! which says the same to a program and does nothing to a terminal. The bytes are those that [`write()`], with
+//! `serde_json`, writes for the same values; the tests hold that. Which fields there are is left to
+//! [`super::line`].
 
 use std::io;
 
