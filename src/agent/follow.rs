@@ -28,6 +28,7 @@ use crate::limits::{
 };
 use crate::setup::source::{Setup, SetupError};
 use crate::show::metrics::Snapshot;
+use crate::source::feed::Wake;
 use crate::source::file::Progress;
 use crate::source::watch::Watched;
 
@@ -120,6 +121,8 @@ impl Requests {
 pub(super) struct Follow {
     inbox: Inbox,
     sources: Vec<Source>,
+    /// Handed to new sources.
+    wake: Wake,
     router: Router,
     ledger: Ledger,
     lateness: Duration,
@@ -153,19 +156,22 @@ impl Follow {
     /// Follows what `setup` says; nothing is looked at yet.
     ///
     /// # Errors
-    /// None after [`Setup::load`].
+    /// A socket that cannot be had.
     pub(super) fn new(
         setup: Setup,
         inbox: Inbox,
         clock: Clock,
         readiness: watch::Sender<Readiness>,
         watched: Watched,
+        wake: Wake,
     ) -> Result<Follow, SetupError> {
         let seed = std::hash::BuildHasher::hash_one(&foldhash::fast::RandomState::default(), 0);
         let Setup { config, router, sources, notes: _ } = setup;
+        let source = |setup| Source::new(setup, &wake);
         Ok(Follow {
             inbox,
-            sources: sources.into_iter().map(Source::new).collect::<Result<_, _>>()?,
+            sources: sources.into_iter().map(source).collect::<Result<_, _>>()?,
+            wake,
             router,
             ledger: Ledger::new(Seed::new(seed), config.routes.limit),
             lateness: config.lateness,
@@ -345,7 +351,7 @@ impl Follow {
                     source.reload(new);
                     Ok(source)
                 }
-                None => Source::new(new),
+                None => Source::new(new, &self.wake),
             };
             match source {
                 Ok(source) => self.sources.push(source),
@@ -362,9 +368,10 @@ impl Follow {
         self.look();
     }
 
-    /// Reads what the files hold already, for a bounded time.
+    /// Reads what has come or stands in the files already, for a bounded time.
     fn drain(&mut self) {
         let start = self.clock.monotonic();
+        self.sources.iter_mut().for_each(Source::stop);
         self.look();
         while self.read_round().progress && self.clock.monotonic().since(start) < STOP_DRAIN_GRACE {
         }

@@ -11,6 +11,7 @@ pub mod source;
 
 mod change_log;
 mod follow;
+mod lines;
 mod listeners;
 mod pace;
 mod pages;
@@ -31,6 +32,7 @@ use crate::http::{BindError, LimitHits, Readiness};
 use crate::limits::STOP_GRACE;
 use crate::setup::source::{Options, Setup, SetupError};
 use crate::show::metrics::Metrics;
+use crate::source::feed::Wake;
 use crate::source::watch::watch as watch_files;
 use follow::{Follow, Requests};
 use listeners::Listeners;
@@ -81,7 +83,15 @@ async fn agent(options: &Options, setup: Setup, clock: Clock) -> Result<(), Agen
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
-    let follow = Follow::new(setup, inbox, clock, readiness_told, watched)?;
+    // A source that is no file wakes the thread for as long as somebody may ask it for something.
+    let asking = Arc::new(requests.clone());
+    let asked = Arc::downgrade(&asking);
+    let wake: Wake = Arc::new(move || {
+        if let Some(requests) = asked.upgrade() {
+            requests.wake();
+        }
+    });
+    let follow = Follow::new(setup, inbox, clock, readiness_told, watched, wake)?;
     let mut followed = spawn(follow)?;
 
     let hits = Arc::new(LimitHits::default());

@@ -1,4 +1,4 @@
-//! One followed source: its files, the format of its lines, and what became of them.
+//! One followed source: its files, socket or standard input, the format of its lines, and what became of them.
 //!
 //! Owns the way from "no format is known yet" to a reader and back; what a line then counts as, and
 //! when files are looked at, is the caller's.
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gatelog_parsers::time_stamp::UnixMillis;
 
+use super::lines::{Lines, Losses};
 use crate::clock::Monotonic;
 use crate::escape::escape_text;
 use crate::limits::{FILES_MATCHED_MAX, SOURCE_PROBLEMS_MAX, UNFIT_IN_A_ROW_MAX};
@@ -19,8 +20,9 @@ use crate::setup::source::{SetupError, SourceSetup};
 use crate::setup::{missing, paste};
 use crate::show::metrics::SourceFigures;
 use crate::source::change::{Change, Changes};
+use crate::source::feed::Wake;
 use crate::source::file::Progress;
-use crate::source::{Follower, Line};
+use crate::source::{Joiner, Line};
 
 /// Shortest time between two messages about the format of one source.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
@@ -29,7 +31,9 @@ const TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Source {
     setup: SourceSetup,
-    follower: Follower,
+    lines: Lines,
+    /// Takes off what stands around each line.
+    joiner: Joiner,
     format: FormatState,
     /// Names under which files were found, at most [`FILES_MATCHED_MAX`]: the servers that write them
     /// are known by them.
@@ -49,6 +53,7 @@ pub struct Source {
     /// Servers of which it has been said that their gate is unknown, at most
     /// [`UNKNOWN_GATES_MAX`](crate::limits::UNKNOWN_GATES_MAX).
     gates_told: BTreeSet<String>,
+    losses: Losses,
 }
 
 /// What can be wrong with the format of a source.
@@ -98,11 +103,13 @@ impl Source {
     /// A source of which nothing is read yet.
     ///
     /// # Errors
-    /// A path that is no glob; none after [`Setup::load`](crate::setup::source::Setup::load).
-    pub fn new(setup: SourceSetup) -> Result<Source, SetupError> {
-        let follower = Follower::new(setup.patterns()?, setup.start);
+    /// A path that is no glob, but not after [`Setup::load`](crate::setup::source::Setup::load); a socket
+    /// that cannot be had.
+    pub fn new(setup: SourceSetup, wake: &Wake) -> Result<Source, SetupError> {
         let mut source = Source {
-            follower,
+            lines: Lines::open(&setup, wake)?,
+            joiner: Joiner::new(setup.wrap),
+            losses: Losses::default(),
             format: FormatState::Unknown(Box::new(setup.recogniser([]))),
             logs: plain_paths(&setup),
             problems: BTreeMap::new(),
@@ -127,18 +134,21 @@ impl Source {
 
     /// Whether `setup` is of the same source: the same name and files.
     pub fn is(&self, setup: &SourceSetup) -> bool {
-        self.setup.name == setup.name && self.setup.paths == setup.paths
+        self.setup.name == setup.name && self.reads(setup)
     }
 
-    /// Whether it reads the files of that setup.
+    /// Whether it reads the files or socket of that setup.
     pub fn reads(&self, setup: &SourceSetup) -> bool {
-        self.setup.paths == setup.paths
+        self.setup.paths == setup.paths && self.setup.listen == setup.listen
     }
 
     /// Takes a new setup of the same source; counts and places in files stay, and so does a format
     /// that was recognised from lines which nobody has named since.
     pub fn reload(&mut self, setup: SourceSetup) {
         self.setup = setup;
+        if let Some(wrap) = self.setup.wrap {
+            self.joiner.set_wrap(wrap);
+        }
         let format = self.setup.format.clone().or_else(|| match &self.format {
             FormatState::Known(known) if known.format.recognised => Some(known.format.clone()),
             FormatState::Known(_) | FormatState::Unknown(_) => None,
@@ -149,7 +159,8 @@ impl Source {
     /// Looks at the files, and says what it found.
     pub fn look(&mut self, now: Monotonic) -> Changes {
         self.looked_at = now;
-        let changes = self.follower.look(now);
+        self.losses.say(&self.setup.name, &self.lines.counters(), now);
+        let changes = self.lines.look(now);
         let mut new_name = false;
         for change in &changes.list {
             match change {
@@ -179,8 +190,8 @@ impl Source {
         &mut self,
         mut on_line: impl FnMut(Option<&mut Reader>, &Line<'_>) -> bool,
     ) -> Progress {
-        let Source { follower, format, setup, logs, counts, last_time, unfit, .. } = self;
-        let progress = follower.read(&mut |_, line: Line<'_>| {
+        let Source { lines, joiner, format, setup, logs, counts, last_time, unfit, .. } = self;
+        let mut on_whole_line = |line: Line<'_>| {
             if let FormatState::Unknown(recogniser) = format
                 && let Some(found) = recogniser.recognise([line.bytes])
             {
@@ -188,6 +199,10 @@ impl Source {
                 *unfit = false;
             }
             let FormatState::Known(known) = format else {
+                if line.is_error_log() {
+                    counts.error_log += 1;
+                    return;
+                }
                 counts.unparsed += 1;
                 *unfit |= !line.bytes.is_empty();
                 on_line(None, &line);
@@ -204,7 +219,8 @@ impl Source {
                 let logs = logs.iter().map(PathBuf::as_path);
                 *format = FormatState::Unknown(Box::new(setup.recogniser(logs)));
             }
-        });
+        };
+        let progress = lines.read(&mut |file, line| joiner.take(file, line, &mut on_whole_line));
         if progress == Progress::Read {
             self.say();
         }
@@ -218,11 +234,13 @@ impl Source {
             lines.merge(known.reader.counts());
             last_event = last_event.max(known.reader.last_time());
         }
+        let mut files = self.lines.counters();
+        files.pending_limit_hits = self.joiner.limit_hits();
         SourceFigures {
             name: escape_text(self.name().as_bytes()).into_owned(),
             lines,
-            files: *self.follower.counters(),
-            unread_bytes: self.follower.unread_bytes(),
+            files,
+            unread_bytes: self.lines.unread_bytes(),
             last_event,
         }
     }
@@ -232,7 +250,7 @@ impl Source {
     pub fn reasons(&self) -> Vec<String> {
         let name = escape_text(self.name().as_bytes());
         let mut reasons = Vec::new();
-        if self.follower.files().next().is_none() {
+        if self.lines.is_without_file() {
             let mut paths = self.setup.paths.iter().take(SOURCE_PROBLEMS_MAX);
             if self.problems.is_empty() {
                 let missing = |path: &String| format!("{name}: {}: no such file", shown(path));
@@ -249,7 +267,7 @@ impl Source {
 
     /// The directories to watch for it.
     pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
-        self.follower.directories().into_iter()
+        self.lines.directories().into_iter()
     }
 
     /// What messages call its format; nothing while there is none.
@@ -262,7 +280,12 @@ impl Source {
 
     /// Bytes read so far.
     pub fn read_bytes(&self) -> u64 {
-        self.follower.counters().read_bytes
+        self.lines.counters().read_bytes
+    }
+
+    /// Receives no more; what has come can still be read. Files are followed on.
+    pub fn stop(&mut self) {
+        self.lines.stop();
     }
 
     fn set_format(&mut self, format: Option<ChosenFormat>) {

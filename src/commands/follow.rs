@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -15,6 +16,7 @@ use crate::agent::source::Source;
 use crate::limits::LOOK_INTERVAL_MAX;
 use crate::setup::source::{Setup, SetupError};
 use crate::source::change::Change;
+use crate::source::feed::Wake;
 use crate::source::file::{Progress, StartAt};
 use crate::source::watch::{Watched, watch};
 
@@ -33,9 +35,9 @@ pub(super) fn run(
     let mut options = options(common, logs)?;
     options.start = options.start.or(Some(StartAt::Beginning));
     let setup = Setup::load_for_lines(&options)?;
-    let sources = setup.sources.into_iter().map(Source::new);
-    let mut sources: Vec<Source> = sources.collect::<Result<_, SetupError>>()?;
     let bell = Bell::new().map_err(Failure::usage)?;
+    let sources = setup.sources.into_iter().map(|setup| Source::new(setup, &bell.wake));
+    let mut sources: Vec<Source> = sources.collect::<Result<_, SetupError>>()?;
     let mut out = LineWriter::new(filter, &context.router);
     let color = context.color.on(io::stderr().is_terminal());
     loop {
@@ -120,6 +122,8 @@ fn read_all(sources: &mut [Source], out: &mut LineWriter<'_>) -> Result<(), Fail
 struct Bell {
     watched: Watched,
     rings: Receiver<Rung>,
+    /// Rings for what is no file.
+    wake: Wake,
     thread: JoinHandle<()>,
 }
 
@@ -137,10 +141,12 @@ impl Bell {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (ring, rings) = sync_channel(RINGS_MAX);
         let look = ring.clone();
-        let (watched, watching) = watch(move || {
+        let wake: Wake = Arc::new(move || {
             // When it is full, somebody is about to look.
             let _full = look.try_send(Rung::Look);
         });
+        let waker = Arc::clone(&wake);
+        let (watched, watching) = watch(move || waker());
         let thread = std::thread::Builder::new().name("bell".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -149,7 +155,7 @@ impl Bell {
                 }
             });
         })?;
-        Ok(Bell { watched, rings, thread })
+        Ok(Bell { watched, rings, wake, thread })
     }
 
     /// Waits for the next ring, or for the regular look.
@@ -162,8 +168,8 @@ impl Bell {
     }
 
     fn finish(self) {
-        let Bell { watched, rings, thread } = self;
-        drop((watched, rings));
+        let Bell { watched, rings, wake, thread } = self;
+        drop((watched, rings, wake));
         // It ends with the handle; a panic in it has been printed.
         let _panicked = thread.join();
     }

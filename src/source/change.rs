@@ -111,11 +111,21 @@ pub enum GapReason {
     Compressed,
     /// Reading failed until the rotated file was given up.
     Unreadable,
+    /// The receive buffer of a UDP socket was full; datagrams as the kernel counts them, bytes unknown.
+    DroppedByKernel,
+    /// Our own buffer behind a socket was full; datagrams.
+    BufferFull,
 }
 
 impl GapReason {
     /// All reasons, in the order of [`Counters::gaps`].
-    pub const ALL: [Self; 3] = [Self::Truncated, Self::Compressed, Self::Unreadable];
+    pub const ALL: [Self; 5] = [
+        Self::Truncated,
+        Self::Compressed,
+        Self::Unreadable,
+        Self::DroppedByKernel,
+        Self::BufferFull,
+    ];
 
     /// As a label value.
     pub fn name(self) -> &'static str {
@@ -123,6 +133,8 @@ impl GapReason {
             Self::Truncated => "truncated",
             Self::Compressed => "compressed",
             Self::Unreadable => "unreadable",
+            Self::DroppedByKernel => "dropped_by_kernel",
+            Self::BufferFull => "buffer_full",
         }
     }
 }
@@ -139,7 +151,7 @@ pub struct Gap {
 /// What a source has done since it was made; all values only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Bytes read from files.
+    /// Bytes read from files, standard input or a socket.
     pub read_bytes: u64,
     /// Files that lost their name: renamed, deleted or replaced, those included that were found
     /// only afterwards.
@@ -150,9 +162,14 @@ pub struct Counters {
     pub open_limit_hits: u64,
     /// Looks that ran into [`FILES_MATCHED_MAX`].
     pub match_limit_hits: u64,
+    /// Lines in parts that ran into [`PENDING_LINES_MAX`](crate::limits::PENDING_LINES_MAX) or
+    /// [`PENDING_BYTES_MAX`](crate::limits::PENDING_BYTES_MAX).
+    pub pending_limit_hits: u64,
     truncated: Gap,
     compressed: Gap,
     unreadable: Gap,
+    pub(super) dropped_by_kernel: Gap,
+    pub(super) buffer_full: Gap,
 }
 
 impl Counters {
@@ -162,6 +179,8 @@ impl Counters {
             GapReason::Truncated => self.truncated,
             GapReason::Compressed => self.compressed,
             GapReason::Unreadable => self.unreadable,
+            GapReason::DroppedByKernel => self.dropped_by_kernel,
+            GapReason::BufferFull => self.buffer_full,
         }
     }
 
@@ -175,6 +194,8 @@ impl Counters {
             GapReason::Truncated => &mut self.truncated,
             GapReason::Compressed => &mut self.compressed,
             GapReason::Unreadable => &mut self.unreadable,
+            GapReason::DroppedByKernel => &mut self.dropped_by_kernel,
+            GapReason::BufferFull => &mut self.buffer_full,
         };
         gap.count += 1;
         gap.bytes += bytes;
