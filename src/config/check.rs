@@ -319,7 +319,8 @@ impl Check<'_> {
     ) -> Vec<String> {
         let list = table.get_ref().paths.as_ref();
         if list.is_none_or(|list| list.get_ref().is_empty()) {
-            if !self.is_lost(table.span().start, "paths") {
+            let is_lost = |key| self.is_lost(table.span().start, key);
+            if !is_lost("paths") && !is_lost("listen") {
                 let span = list.map_or(table.span(), Spanned::span);
                 let label = "expected `paths = [\"/var/log/nginx/access.log\"]`, or `listen`";
                 self.problem(span, format!("no `paths`{place}"), label);

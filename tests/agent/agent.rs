@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -134,6 +134,11 @@ impl Agent {
         let status = if expected { 200 } else { 503 };
         let page = wait_for(|| Some(self.page("/readyz")).filter(|(found, _)| *found == status));
         page.unwrap_or_else(|| panic!("ready {expected}: {:?}", self.page("/readyz"))).1
+    }
+
+    /// The other end of its standard input, if that is a pipe.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().unwrap()
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -13,4 +13,5 @@ mod follow;
 mod page;
 mod reload;
 mod rotation;
+mod sources;
 mod start;
