@@ -381,3 +381,75 @@ fn is_ready(fd: BorrowedFd<'_>) -> bool {
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc::{Receiver as Woken, sync_channel};
+
+    use super::*;
+    use crate::limits::{CHUNK_BYTES, FEED_CHUNKS_MAX, LINE_BYTES_MAX};
+    use crate::source::change::GapReason;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn listen(listen: &Listen) -> (Feed, Woken<()>) {
+        let (sender, woken) = sync_channel(1);
+        let wake = move || {
+            // One ring is enough.
+            let _full = sender.try_send(());
+        };
+        (Feed::listen(listen, Arc::new(wake)).unwrap(), woken)
+    }
+
+    fn lines(feed: &mut Feed) -> Vec<(usize, bool)> {
+        let mut lines = Vec::new();
+        while feed.read(&mut |line| lines.push((line.bytes.len(), line.cut))) == Progress::Read {}
+        lines
+    }
+
+    fn lost(feed: &Feed) -> u64 {
+        feed.counters().gaps().map(|(_, gap)| gap.count).sum()
+    }
+
+    #[test]
+    fn a_datagram_is_a_line_whatever_its_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let (mut feed, woken) = listen(&Listen::Unix(path.clone()));
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.connect(&path).unwrap();
+        let lengths = [0, 5, LINE_BYTES_MAX, DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MAX + 1];
+        for length in lengths {
+            assert_eq!(socket.send(&vec![b'\n'; length]).unwrap(), length);
+        }
+        woken.recv_timeout(PATIENCE).unwrap();
+        feed.stop();
+        let kept =
+            lengths.map(|length| (length.min(DATAGRAM_BYTES_MAX), length > DATAGRAM_BYTES_MAX));
+        assert_eq!(lines(&mut feed), kept);
+        assert_eq!((feed.unread_bytes(), lost(&feed)), (0, 0));
+        assert!(!path.exists());
+        assert!(socket.send(b"x").is_err());
+    }
+
+    /// Nobody reads for a while: each datagram was read, or is counted as lost.
+    #[test]
+    fn nothing_is_lost_without_a_number_going_up() {
+        let (mut feed, woken) = listen(&Listen::Udp("127.0.0.1:0".parse().unwrap()));
+        let Some(Listen::Udp(address)) = feed.listening_on().cloned() else { panic!("no address") };
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(address).unwrap();
+        let datagram = [b'x'; 1400];
+        let sent = 2 * FEED_CHUNKS_MAX * CHUNK_BYTES / datagram.len();
+        (0..sent).for_each(|_| assert_eq!(socket.send(&datagram).unwrap(), datagram.len()));
+        woken.recv_timeout(PATIENCE).unwrap();
+        assert!(!lines(&mut feed).is_empty());
+        feed.stop();
+        let kept = feed.counters().read_bytes as usize / datagram.len() + lines(&mut feed).len();
+        assert_eq!(kept as u64 + lost(&feed), sent as u64);
+        let full = feed.counters().gap(GapReason::BufferFull);
+        assert_eq!(full.bytes, full.count * datagram.len() as u64);
+    }
+}

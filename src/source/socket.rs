@@ -204,6 +204,34 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_tells_what_it_drops() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(udp) = UdpSocket::bind(address) else {
+                // No IPv6 here.
+                continue;
+            };
+            set_socket_recv_buffer_size(&udp, 4096).unwrap();
+            let sender = UdpSocket::bind(address).unwrap();
+            sender.connect(udp.local_addr().unwrap()).unwrap();
+            udp.set_nonblocking(true).unwrap();
+            let socket = Socket::Udp(udp.try_clone().unwrap());
+            let mut drops = socket.kernel_drops().unwrap().unwrap();
+            for round in 0..3 {
+                let sent = 100;
+                (0..sent).for_each(|_| assert_eq!(sender.send(&[b'x'; 512]).unwrap(), 512));
+                let received = (0..).take_while(|_| udp.recv(&mut [0; 512]).is_ok()).count();
+                assert!(received < sent, "{address} {round}");
+                assert_eq!(
+                    drops.take_new().unwrap(),
+                    (sent - received) as u64,
+                    "{address} {round}"
+                );
+                assert_eq!(drops.take_new().unwrap(), 0);
+            }
+        }
+    }
+
+    #[test]
     fn what_has_the_name_already() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s");
