@@ -344,6 +344,15 @@ fn syslog_says_what_the_file_says() {
         assert!(agent.sums("gatelog_log_gaps_total", &["reason"]).is_empty());
         assert_eq!(agent.get("/readyz"), "ok\n");
     }
+
+    // nginx notices a killed agent with the next message, and opens the new one's socket with the one
+    // behind it.
+    drop(unix);
+    let unix = Agent::listening(&lab, "unix", &socket);
+    for _ in 0..3 {
+        lab.hit("on", "good", "1.3", "/again");
+    }
+    wait_for(&unix, 2);
 }
 
 /// Waits until as many requests are counted.

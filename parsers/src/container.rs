@@ -129,15 +129,16 @@ mod tests {
     type Expected<'a> = Option<(Stream, &'a [u8], bool)>;
 
     #[track_caller]
-    fn check(found: Option<Part<'_>>, expected: Expected<'_>) {
-        let found = found.as_ref().map(|part| (part.stream, part.content.as_ref(), part.goes_on));
+    fn check(found: Option<&Part<'_>>, expected: Expected<'_>) {
+        let found = found.map(|part| (part.stream, part.content.as_ref(), part.goes_on));
         assert_eq!(found, expected);
     }
 
     #[test]
     fn cri() {
-        let check =
-            |line: &str, expected: Expected<'_>| check(parse_cri(line.as_bytes()), expected);
+        let check = |line: &str, expected: Expected<'_>| {
+            check(parse_cri(line.as_bytes()).as_ref(), expected)
+        };
         let time = "2026-11-22T11:51:17.123456789Z";
         let zoned = "2026-11-22T11:51:17.123456789+01:00";
         use Stream::{Stderr, Stdout};
@@ -157,8 +158,9 @@ mod tests {
 
     #[test]
     fn docker() {
-        let check =
-            |line: &str, expected: Expected<'_>| check(parse_docker(line.as_bytes()), expected);
+        let check = |line: &str, expected: Expected<'_>| {
+            check(parse_docker(line.as_bytes()).as_ref(), expected)
+        };
         let whole = |log: &str, stream: &str| {
             format!(r#"{{"log":"{log}","stream":"{stream}","time":"2026-11-22T11:51:17.1Z"}}"#)
         };

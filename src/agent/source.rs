@@ -208,7 +208,13 @@ impl Source {
                 on_line(None, &line);
                 return;
             };
-            if on_line(Some(&mut known.reader), &line) {
+            let errors = known.reader.counts().error_log;
+            let is_understood = on_line(Some(&mut known.reader), &line);
+            // One of the error log says nothing about the format of the access log.
+            if known.reader.counts().error_log > errors {
+                return;
+            }
+            if is_understood {
                 known.unfit_in_a_row = 0;
                 return;
             }

@@ -54,9 +54,11 @@ pub(super) fn run(
     }
     // What was written before the signal still counts.
     for source in &mut sources {
+        source.stop();
         look(source, context, color);
     }
     read_all(&mut sources, &mut out)?;
+    drop(sources);
     bell.finish();
     out.finish()?;
     Ok(ExitCode::SUCCESS)

@@ -174,11 +174,8 @@ fn standard_input_is_read_to_its_end_and_served_on() {
     let (head, tail) = lines.split_at(lines.len() - 30);
     stdin.write_all(head.as_bytes()).unwrap();
     agent.comes_to(ALL, &["server=\"stdin\""], 2.0);
-    agent.comes_to(
-        "log_unread_bytes",
-        &["stdin"],
-        (head.len() - head.rfind('\n').unwrap() - 1) as f64,
-    );
+    let unfinished = u32::try_from(head.len() - head.rfind('\n').unwrap() - 1).unwrap();
+    agent.comes_to("log_unread_bytes", &["stdin"], f64::from(unfinished));
     stdin.write_all(tail.as_bytes()).unwrap();
     agent.comes_to(ALL, &["server=\"stdin\""], 3.0);
     // More than what waits between the two threads: the writer waits, and nothing is lost.
@@ -232,7 +229,7 @@ fn parts(line: &str, wrapped: impl Fn(&str, bool) -> String) -> Vec<String> {
     let count = line.len().div_ceil(PART_BYTES);
     let part = |index: usize| {
         let end = line.len().min((index + 1) * PART_BYTES);
-        wrapped(&line[index * PART_BYTES..end], index + 1 == count)
+        wrapped(line.get(index * PART_BYTES..end).unwrap(), index + 1 == count)
     };
     (0..count).map(part).collect()
 }
