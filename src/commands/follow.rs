@@ -141,6 +141,11 @@ const RINGS_MAX: usize = 2;
 impl Bell {
     fn new() -> io::Result<Bell> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Before anything is printed: who reads it may send one at once.
+        let in_runtime = runtime.enter();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        drop(in_runtime);
         let (ring, rings) = sync_channel(RINGS_MAX);
         let look = ring.clone();
         let wake: Wake = Arc::new(move || {
@@ -153,7 +158,8 @@ impl Bell {
             runtime.block_on(async {
                 tokio::select! {
                     () = watching => {}
-                    stopped = stop_signal() => if stopped.is_ok() { ring_stop(&ring) },
+                    _ = interrupt.recv() => ring_stop(&ring),
+                    _ = terminate.recv() => ring_stop(&ring),
                 }
             });
         })?;
@@ -181,14 +187,4 @@ impl Bell {
 fn ring_stop(ring: &SyncSender<Rung>) {
     // An error means that the reading has ended already.
     let _ended = ring.send(Rung::Stop);
-}
-
-async fn stop_signal() -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }
