@@ -165,6 +165,7 @@ const _: () = assert!(ROUTE_PATTERNS_MAX <= ROUTES_MAX);
 const _: () = assert!(LATENESS_DEFAULT.as_secs() <= LATENESS_MAX.as_secs());
 
 use gatelog_parsers::nginx_conf::CONF_BYTES_MAX;
+use gatelog_parsers::syslog::HEADER_BYTES_MAX;
 
 /// Deepest chain of nginx configuration files that include each other, the main file counted.
 pub const NGINX_CONF_INCLUDE_DEPTH_MAX: usize = 16;
@@ -266,6 +267,39 @@ pub const DECODE_THREAD_BYTES_MIN: u64 = 256 * 1024;
 /// cut. nginx accepts 4 x 8 KiB of headers by default and its log escaping turns one byte into
 /// four.
 pub const LINE_BYTES_MAX: usize = 4 * (4 * 8 * 1024);
+
+/// Lines of one source that a container runtime has split and whose rest has not come yet. Of more, the
+/// oldest is handed out as one that was cut; counted.
+pub const PENDING_LINES_MAX: usize = 64;
+
+/// Bytes of those lines together. What would be more is cut off the line it belongs to; counted.
+pub const PENDING_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(PENDING_BYTES_MAX >= LINE_BYTES_MAX);
+
+/// Longest datagram taken: a line of the greatest length with its syslog header. More is cut.
+pub const DATAGRAM_BYTES_MAX: usize = LINE_BYTES_MAX + HEADER_BYTES_MAX;
+
+/// Chunks of `CHUNK_BYTES` that wait for the reader of a source that is no file, 4 MiB together with the one
+/// being read: at 100 ms between two looks, 40 MB/s. A datagram that finds them full is dropped and counted
+/// as a gap (`buffer_full`); standard input waits.
+pub const FEED_CHUNKS_MAX: usize = 16;
+
+/// Datagrams in one of these chunks, so that empty ones are bounded too: 16 bytes each, 2 MiB more.
+pub const FEED_CHUNK_PIECES_MAX: usize = 8 * 1024;
+
+/// The receive buffer asked for a socket, in bytes. The kernel gives at most `net.core.rmem_max`, and
+/// drops what does not fit, which it counts.
+pub const SOCKET_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most of the kernel's table of UDP sockets that is read, in bytes: some 30,000 sockets.
+pub const PROC_NET_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Time between two looks at what the kernel has dropped, while datagrams come.
+pub const KERNEL_DROPS_INTERVAL: Duration = Duration::from_secs(1);
+
+// A datagram of the greatest length fits into an empty chunk.
+const _: () = assert!(DATAGRAM_BYTES_MAX <= CHUNK_BYTES);
 
 /// Files that one followed source holds open, rotated ones included. Further ones wait until a
 /// rotated file is finished; each is reported and counted once. Copies and rotated files that cannot

@@ -3,6 +3,7 @@
 use gatelog_parsers::line::{LineParser, Record, Spans};
 use gatelog_parsers::short::are_same;
 use gatelog_parsers::time_stamp::UnixMillis;
+use minicbor::{Decode, Encode};
 
 use crate::event::route::Router;
 use crate::event::server::Server;
@@ -79,25 +80,43 @@ impl TimeRange {
 }
 
 /// How many lines were read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
 pub struct LineCounts {
     /// Those that gave an event within the times asked for.
+    #[n(0)]
     pub parsed: u64,
     /// Those that did not fit the format, or lack what a verdict needs.
+    #[n(1)]
     pub unparsed: u64,
+    /// Those of nginx's error log, which came the same way: over syslog, or from a container.
+    #[n(2)]
+    pub error_log: u64,
 }
 
 impl LineCounts {
     /// All of them.
     pub fn read(&self) -> u64 {
-        self.parsed + self.unparsed
+        self.parsed + self.unparsed + self.error_log
     }
 
     /// Adds another log's.
     pub fn merge(&mut self, other: LineCounts) {
         self.parsed += other.parsed;
         self.unparsed += other.unparsed;
+        self.error_log += other.error_log;
     }
+}
+
+/// What a line that was understood is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind<R> {
+    /// One of the access log, within the times asked for.
+    Access(R),
+    /// One of the access log, of another time.
+    OutOfRange,
+    /// One of the error log, which is not read here.
+    ErrorLog,
 }
 
 /// Why a line gave no event.
@@ -146,7 +165,9 @@ impl Reader {
         Reader { parser, judge, spans, range, counts, last_time, unknown_gates }
     }
 
-    /// Counts a line in the ledger. What does not fit is counted as unparsed, and said by the result.
+    /// Counts a line in the ledger. What does not fit is counted as unparsed, and said by the result. A
+    /// line of the error log is counted as such; a client that can make its own look like one gains
+    /// nothing, since the format of the access log is tried first.
     pub fn count(&mut self, line: &Line<'_>, ledger: &mut Ledger, router: &Router) -> bool {
         ledger.hit_if(line.cut, Limit::LineBytes);
         // The last value of a cut line is not whole: a time, say, would be another one.
@@ -165,13 +186,17 @@ impl Reader {
                 ledger.record(&event, router);
             }
             Some(_) => {}
+            None if line.is_error_log() => {
+                self.counts.error_log += 1;
+                return true;
+            }
             None => self.counts.unparsed += 1,
         }
         event.is_some()
     }
 
-    /// Hands on the line's record, and its event where the record tells a verdict, when it is within
-    /// the times asked for.
+    /// Hands on the line's record, and its event where the record tells a verdict, when it is one of the
+    /// access log and within the times asked for.
     ///
     /// # Errors
     /// Says where the line does not fit. One that was cut never does: its last value is not whole.
@@ -179,7 +204,8 @@ impl Reader {
         &mut self,
         line: &Line<'_>,
         then: impl FnOnce(&Record<'_>, Option<&Event<'_>>) -> R,
-    ) -> Result<Option<R>, Unfit> {
+    ) -> Result<LineKind<R>, Unfit> {
+        let is_error_log = || line.is_error_log();
         let Line { bytes: line, cut, .. } = *line;
         let record = match self.parser.parse(line, &mut self.spans) {
             Ok(_) if cut => {
@@ -187,6 +213,10 @@ impl Reader {
                 return Err(Unfit::cut(line.len()));
             }
             Ok(record) => record,
+            Err(_) if is_error_log() => {
+                self.counts.error_log += 1;
+                return Ok(LineKind::ErrorLog);
+            }
             Err(error) => {
                 self.counts.unparsed += 1;
                 let why = self.parser.explain(&error, line);
@@ -201,10 +231,10 @@ impl Reader {
         };
         let time = self.judge.time(&record);
         if !self.range.holds(time) {
-            return Ok(None);
+            return Ok(LineKind::OutOfRange);
         }
         self.counts.parsed += 1;
-        Ok(Some(match self.judge.judge(&record) {
+        Ok(LineKind::Access(match self.judge.judge(&record) {
             Ok(event) => then(&record, Some(&event)),
             Err(_) => then(&record, None),
         }))

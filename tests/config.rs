@@ -16,6 +16,7 @@ use gatelog::config::{Config, Format, LoadError, PathGroup, StartFrom, load, par
 use gatelog::event::Scope;
 use gatelog::event::server::SslVerifyClient;
 use gatelog::limits::CONFIG_BYTES_MAX;
+use gatelog::source::{Listen, Wrap};
 
 fn environment(name: &str) -> Option<OsString> {
     (name == "LOGS").then(|| "/srv/logs".into())
@@ -68,7 +69,7 @@ fn every_key_has_its_effect() {
         [[source]]
         paths = ["${LOGS}/a.log", "/b/*.log"]
         kind = "nginx"
-        wrap = "none"
+        wrap = "docker"
         format = '$remote_addr ${status}'
         nginx_conf = "${LOGS}/../nginx.conf"
         from = "beginning"
@@ -79,6 +80,12 @@ fn every_key_has_its_effect() {
         name = "second"
         paths = ["c.log"]
         format = "@${LOGS}/format"
+        [[source]]
+        listen = "unix:${LOGS}/s.sock"
+        [[source]]
+        name = "udp"
+        listen = "udp:[::1]:0"
+        wrap = "syslog"
         [routes]
         variable = "route"
         patterns = ["/payments/{id}/capture", "/*"]
@@ -97,7 +104,7 @@ fn every_key_has_its_effect() {
     assert_eq!(config.http.open, [PathGroup::Health, PathGroup::Metrics]);
     assert_eq!(config.http.hosts, ["gate.internal"]);
     assert_eq!(config.metrics_listen, Some("0.0.0.0:9497".parse().unwrap()));
-    let [first, second] = &config.sources[..] else { panic!("{:?}", config.sources) };
+    let [first, second, unix, udp] = &config.sources[..] else { panic!("{:?}", config.sources) };
     assert_eq!((first.name.as_str(), second.name.as_str()), ("a.log", "second"));
     assert_eq!(first.paths, ["/srv/logs/a.log", "/b/*.log"]);
     assert_eq!(first.format, Format::Text("$remote_addr ${status}".into()));
@@ -106,6 +113,10 @@ fn every_key_has_its_effect() {
     assert_eq!((first.scope, second.scope), (Scope::Denials, Scope::All));
     assert_eq!(first.client_address, "http_x_real_ip");
     assert!(first.time_zone.is_some());
+    assert_eq!((first.wrap, second.wrap), (Some(Wrap::Docker), None));
+    assert_eq!(unix.listen, Some(Listen::Unix("/srv/logs/s.sock".into())));
+    assert_eq!((unix.name.as_str(), unix.wrap), ("s.sock", Some(Wrap::Syslog)));
+    assert_eq!(udp.listen, Some(Listen::Udp("[::1]:0".parse().unwrap())));
     assert_eq!(second.format, Format::File("/srv/logs/format".into()));
     assert_eq!((second.from, second.client_address.as_str()), (StartFrom::End, "remote_addr"));
     assert_eq!(config.routes.variable.as_deref(), Some("route"));
@@ -164,7 +175,10 @@ fn unknown_keys_name_the_nearest() {
         "[http]\nlateness = '5s'",
         &["2:1: unknown key `lateness` in `[http]`: it belongs at the top, before the first table"],
     );
-    check("listen = ''", &["1:1: unknown key `listen`: it belongs in `[http]` or `[metrics]`"]);
+    check(
+        "listen = ''",
+        &["1:1: unknown key `listen`: it belongs in `[http]` or `[metrics]` or `[[source]]`"],
+    );
     check("[sources]\nname = 'x'", &["1:2: unknown key `sources`: did you mean `source`?"]);
     check("ü = 1".replace('ü', "\"ü\"").as_str(), &["1:1: unknown key `ü`"]);
     check("\u{FEFF}x = 1", &["1:4: unknown key `x`"]);
@@ -180,15 +194,14 @@ fn keys_of_later_versions_are_refused_as_such() {
         ("[[identity]]", "identity", "1:3"),
         ("[http]\ntoken_file = 'x'", "token_file` in `[http]", "2:1"),
         ("[http]\nclient_ca = 'x'", "client_ca` in `[http]", "2:1"),
-        ("[[source]]\nname = 'a'\npaths = ['a']\nlisten = 'udp:'", "listen` in source `a", "4:1"),
     ] {
         check(text, &[&format!("{place}: `{name}` is not supported by this version")]);
     }
     check(
-        "[[source]]\npaths = ['a']\nname = 'a'\nkind = 'nginx_error'\nwrap = 'cri'",
+        "[[source]]\npaths = ['a']\nname = 'a'\nkind = 'nginx_error'\nwrap = 'crio'",
         &[
             "4:8: `kind` in source `a`: `nginx_error` is not supported by this version: expected \"nginx\"",
-            "5:8: `wrap` in source `a`: `cri` is not supported by this version: expected \"none\"",
+            "5:8: `wrap` in source `a` cannot be `crio`: did you mean `cri`?",
         ],
     );
     check("state_dir = ''", &["1:13: `state_dir` is empty: expected a path"]);
@@ -274,6 +287,45 @@ fn values_that_mean_nothing() {
 }
 
 #[test]
+fn sockets_for_syslog() {
+    check(
+        "[[source]]\nlisten = 'udp:0.0.0.0:514'\n[[source]]\nname = 'a'\nlisten = '/run/s'",
+        &[
+            "2:10: `listen` in `[[source]]` is no socket for syslog: expected a loopback address: over UDP anybody who can reach it can forge lines",
+            "5:10: `listen` in source `a` is no socket for syslog: expected `udp:127.0.0.1:5514` or `unix:/run/gatelog/syslog.sock`",
+        ],
+    );
+    check(
+        "[[source]]\nname = 'a'\nlisten = 'unix:s'\npaths = ['x']\nfrom = 'end'\nwrap = 'cri'",
+        &[
+            "4:9: `paths` beside `listen` in source `a`: expected one of the two, in a [[source]] each",
+            "5:8: `from` beside `listen` in source `a`: expected none: a socket has no beginning and no end",
+            "6:8: `wrap` beside `listen` in source `a`: expected \"syslog\", which is what nginx sends",
+        ],
+    );
+    check(
+        "[[source]]\nname = 'a'\nlisten = 'unix:s'\n[[source]]\nname = 'b'\nlisten = 'unix:s'",
+        &["6:10: two sources listen on `unix:s`: also in line 3"],
+    );
+    check(
+        "[[source]]\nlisten = 'unix:/a/s'\n[[source]]\nlisten = 'unix:/b/s'",
+        &["4:10: two sources are called `s`: also in line 2"],
+    );
+    check(
+        "[[source]]\nlisten = 'unix:${NOWHERE}/s'",
+        &[
+            "2:16: `listen` in `[[source]]` cannot be expanded: `NOWHERE` is not set in the environment",
+        ],
+    );
+    check(
+        "[[source]]\npaths = ['-']",
+        &[
+            "2:10: `paths` in `[[source]]` has something that is no path: expected a file or a glob; standard input is `gatelog run -`",
+        ],
+    );
+}
+
+#[test]
 fn listeners() {
     check(
         "[http]\nlisten = 'localhost:80'\nhosts = ['a:1', 'b..c', 'ok.example']\nopen = ['page']",
@@ -305,11 +357,15 @@ fn listeners() {
 fn sources() {
     check(
         "[[source]]",
-        &["1:1: no `paths` in `[[source]]`: expected `paths = [\"/var/log/nginx/access.log\"]`"],
+        &[
+            "1:1: no `paths` in `[[source]]`: expected `paths = [\"/var/log/nginx/access.log\"]`, or `listen`",
+        ],
     );
     check(
         "[[source]]\nname='a'\npaths = []",
-        &["3:9: no `paths` in source `a`: expected `paths = [\"/var/log/nginx/access.log\"]`"],
+        &[
+            "3:9: no `paths` in source `a`: expected `paths = [\"/var/log/nginx/access.log\"]`, or `listen`",
+        ],
     );
     check(
         "[[source]]\nname = 'a'\npaths = ['/x/${HOME_OF_NOBODY}/y', '-', '', '/[z']\nnginx_conf = '${LOGS'\nformat = 'a b'\ntime_zone = '+99'\nfrom = 'start'",

@@ -86,24 +86,30 @@ struct Agent {
     child: Child,
     address: String,
     log: Arc<Mutex<String>>,
+    /// Where it listens for syslog over UDP.
+    udp: Option<String>,
 }
 
 impl Agent {
     fn start(lab: &Lab) -> Agent {
-        Agent::start_with(lab, &[&lab.path("extended.log")])
+        Agent::start_with(lab, &["--from", "beginning", &lab.path("extended.log")])
     }
 
     fn start_with(lab: &Lab, arguments: &[&str]) -> Agent {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatelog"))
-            .args(["run", "--from", "beginning", "--listen", "127.0.0.1:0", "--nginx-conf"])
+            .args(["run", "--state-dir", "none", "--listen", "127.0.0.1:0", "--nginx-conf"])
             .arg(lab.path("nginx.conf"))
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut udp = None;
         let address = lines.by_ref().find_map(|line| {
             let line = line.unwrap();
+            if let Some((_, listen)) = line.split_once("listen=udp:") {
+                udp = listen.split(' ').next().map(str::to_owned);
+            }
             Some(line.split_once("http://")?.1.split_once('/')?.0.to_owned())
         });
         let log = Arc::new(Mutex::new(String::new()));
@@ -111,7 +117,14 @@ impl Agent {
         std::thread::spawn(move || {
             lines.for_each(|line| said.lock().unwrap().push_str(&format!("{}\n", line.unwrap())));
         });
-        Agent { child, address: address.unwrap(), log }
+        Agent { child, address: address.unwrap(), log, udp }
+    }
+
+    /// One that listens.
+    fn listening(lab: &Lab, name: &str, listen: &str) -> Agent {
+        let config = lab.path(&format!("{name}.toml"));
+        std::fs::write(&config, format!("[[source]]\nlisten = \"{listen}\"\n")).unwrap();
+        Agent::start_with(lab, &["--config", &config])
     }
 
     fn get(&self, path: &str) -> String {
@@ -265,6 +278,87 @@ fn metrics_say_what_the_clients_did() {
     let reached = agent.sums("gatelog_upstream_requests_total", &["server", "upstream", "verdict"]);
     assert_eq!(reached, BTreeMap::from([(upstream, 4)]));
     assert_eq!(agent.get("/readyz"), "ok\n");
+}
+
+/// nginx writes the file and sends the same over UDP and over a unix socket: three agents agree.
+#[test]
+fn syslog_says_what_the_file_says() {
+    let Some(lab) = Lab::start() else { return };
+    let file = Agent::start_with(&lab, &[&lab.path("extended.log")]);
+    let socket = format!("unix:{}", lab.path("syslog.sock"));
+    let udp = Agent::listening(&lab, "udp", "udp:127.0.0.1:0");
+    let unix = Agent::listening(&lab, "unix", &socket);
+    let agents = [&file, &udp, &unix];
+    let conf = std::fs::read_to_string(lab.path("nginx.conf")).unwrap();
+    let udp_server = udp.udp.as_deref().unwrap();
+    let logs = format!(
+        "access_log syslog:server={udp_server},tag=edge_1,facility=auth,severity=notice extended;
+         access_log syslog:server={socket},nohostname extended;
+         error_log {} info;
+         error_log syslog:server={udp_server} info;
+         error_log syslog:server={socket},nohostname info;
+         access_log",
+        lab.path("http-error.log")
+    );
+    std::fs::write(lab.path("nginx.conf"), conf.replacen("access_log", &logs, 1)).unwrap();
+    let directory = lab.directory.path().to_str().unwrap();
+    assert!(script(&["reload", directory]).status.success());
+    let is_warm = |agent: &Agent| !agent.sums("gatelog_requests_total", &["server"]).is_empty();
+    for _ in 0..TRIES_MAX {
+        lab.hit("off", "-", "1.3", "/warm");
+        std::thread::sleep(TRY_EVERY);
+        if is_warm(&udp) {
+            break;
+        }
+    }
+    // The worker of the old configuration has taken some of those.
+    let requests = |agent: &Agent| agent.sums("gatelog_requests_total", &["server"]);
+    let before = agents.map(|agent| requests(agent).values().sum::<u64>());
+
+    let mut hits = 0;
+    for tls in ["1.2", "1.3"] {
+        for (server, certificate) in cases() {
+            lab.hit(server, certificate, tls, "/payments/7");
+            hits += 1;
+        }
+    }
+    // Longer than a message of the error log can be, which nginx cuts; an access line is whole.
+    lab.hit("on", "good", "1.3", &format!("/{}", "x".repeat(7000)));
+    hits += 1;
+    for (agent, before) in agents.iter().zip(before) {
+        wait_for(agent, before + hits);
+    }
+    let verdicts = |agent: &Agent| {
+        let mut sums = agent.sums("gatelog_requests_total", &["server", "route", "verdict"]);
+        sums.retain(|labels, _| !labels.contains("/warm"));
+        sums
+    };
+    assert_eq!(verdicts(&file).values().sum::<u64>(), hits);
+    assert_eq!(verdicts(&udp), verdicts(&file));
+    assert_eq!(verdicts(&unix), verdicts(&file));
+    let of = |agent: &Agent, family| agent.sums(family, &["server", "reason"]);
+    let failures = "gatelog_verify_failures_total";
+    assert_eq!(of(&udp, failures), of(&file, failures));
+    assert_eq!(of(&unix, failures), of(&file, failures));
+    let errors = std::fs::read(lab.path("http-error.log")).unwrap();
+    let errors = errors.iter().filter(|byte| **byte == b'\n').count() as u64;
+    assert!(errors > 50, "{errors}");
+    for agent in [&udp, &unix] {
+        let lines = agent.sums("gatelog_log_lines_total", &["outcome"]);
+        assert_eq!(lines["error_log"], errors);
+        assert_eq!(lines.get("unparsed"), None);
+        assert!(agent.sums("gatelog_log_gaps_total", &["reason"]).is_empty());
+        assert_eq!(agent.get("/readyz"), "ok\n");
+    }
+
+    // nginx notices a killed agent with the next message, and opens the new one's socket with the one
+    // behind it.
+    drop(unix);
+    let unix = Agent::listening(&lab, "unix", &socket);
+    for _ in 0..3 {
+        lab.hit("on", "good", "1.3", "/again");
+    }
+    wait_for(&unix, 2);
 }
 
 /// Waits until as many requests are counted.

@@ -33,6 +33,7 @@ use crate::limits::{
 };
 use crate::setup::source::{Setup, SetupError, SourceSetup};
 use crate::show::metrics::Snapshot;
+use crate::source::feed::Wake;
 use crate::source::file::Progress;
 use crate::source::watch::Watched;
 
@@ -139,6 +140,8 @@ impl Requests {
 pub(super) struct Follow {
     inbox: Inbox,
     sources: Vec<Source>,
+    /// Handed to new sources.
+    wake: Wake,
     router: Router,
     ledger: Ledger,
     saver: Option<Saver>,
@@ -181,7 +184,7 @@ impl Follow {
     /// Follows what `setup` says; nothing is looked at yet.
     ///
     /// # Errors
-    /// None after [`Setup::load`].
+    /// A socket that cannot be had.
     pub(super) fn new(
         setup: Setup,
         state: Begun,
@@ -190,14 +193,16 @@ impl Follow {
         readiness: watch::Sender<Readiness>,
         watched: Watched,
         sandbox: Arc<Sandbox>,
+        wake: Wake,
     ) -> Result<Follow, SetupError> {
         let Setup { config, router, sources, .. } = setup;
         let Begun { ledger, sources: mut other_sources, saver, failure } = state;
-        let begin = |setup| begin_source(setup, &mut other_sources);
+        let begin = |setup| begin_source(setup, &mut other_sources, &wake);
         let sources = sources.into_iter().map(begin).collect::<Result<_, _>>()?;
         Ok(Follow {
             inbox,
             sources,
+            wake,
             router,
             ledger,
             saver,
@@ -395,7 +400,7 @@ impl Follow {
                     source.reload(new);
                     Ok(source)
                 }
-                None => begin_source(new, &mut self.other_sources),
+                None => begin_source(new, &mut self.other_sources, &self.wake),
             };
             match source {
                 Ok(source) => self.sources.push(source),
@@ -472,9 +477,10 @@ impl Follow {
         }
     }
 
-    /// Reads what the files hold already, for a bounded time.
+    /// Reads what has come or stands in the files already, for a bounded time.
     fn drain(&mut self) {
         let start = self.clock.monotonic();
+        self.sources.iter_mut().for_each(Source::stop);
         self.look();
         while self.read_round().progress && self.clock.monotonic().since(start) < STOP_DRAIN_GRACE {
         }
@@ -492,10 +498,14 @@ impl Follow {
 }
 
 /// A source that goes on where it was, if it was followed before.
-fn begin_source(setup: SourceSetup, saved: &mut SourceStates) -> Result<Source, SetupError> {
+fn begin_source(
+    setup: SourceSetup,
+    saved: &mut SourceStates,
+    wake: &Wake,
+) -> Result<Source, SetupError> {
     let place = saved.iter().position(|(name, _)| *name == setup.name);
     let state = place.map(|place| saved.swap_remove(place).1);
-    Source::new(setup, state.as_deref())
+    Source::new(setup, wake, state.as_deref())
 }
 
 /// Nobody can ask any more.

@@ -13,6 +13,7 @@ pub mod source;
 mod change_log;
 mod follow;
 mod keeper;
+mod lines;
 mod listeners;
 mod pace;
 mod pages;
@@ -41,6 +42,7 @@ use crate::limits::STOP_GRACE;
 use crate::setup::needs;
 use crate::setup::source::{Options, Setup, SetupError};
 use crate::show::metrics::Metrics;
+use crate::source::feed::Wake;
 use crate::source::watch::watch as watch_files;
 use crate::store::StoreError;
 use follow::{Follow, Requests};
@@ -98,9 +100,11 @@ fn sandboxed(options: &Options, setup: &Setup, state: Option<&PathBuf>) -> Sandb
     needs.extend(needs::of_includes(setup));
     needs.extend(setup.machine_conf.iter().flat_map(|conf| needs::of_conf(conf)));
     let listeners = [Some(config.http.listen), config.metrics_listen];
+    let mut writable = needs::written(config);
+    writable.extend(state.cloned());
     Sandbox::enter(&Wishes {
         needs: &needs,
-        writable: state.map(std::slice::from_ref).unwrap_or_default(),
+        writable: &writable,
         ports: listeners.into_iter().flatten().map(|address| address.port()).collect(),
     })
 }
@@ -128,7 +132,15 @@ async fn agent(
     let config = setup.config.clone();
     let state = state.begin(setup.config.routes.limit, &clock, &requests)?;
     let within = Arc::clone(sandbox);
-    let follow = Follow::new(setup, state, inbox, clock, readiness_told, watched, within)?;
+    // A source that is no file wakes the thread for as long as somebody may ask it for something.
+    let asking = Arc::new(requests.clone());
+    let asked = Arc::downgrade(&asking);
+    let wake: Wake = Arc::new(move || {
+        if let Some(requests) = asked.upgrade() {
+            requests.wake();
+        }
+    });
+    let follow = Follow::new(setup, state, inbox, clock, readiness_told, watched, within, wake)?;
     let mut followed = spawn(follow)?;
 
     let hits = Arc::new(LimitHits::default());

@@ -19,7 +19,7 @@ pub(super) enum ReloadError {
 /// it fails to open, and nothing is changed.
 pub(super) fn load(options: &Options, sandbox: &Sandbox) -> Result<Setup, ReloadError> {
     let config = Setup::config(options)?;
-    sandbox.admit(&needs::of_config(&config, options), &[])?;
+    sandbox.admit(&needs::of_config(&config, options), &needs::written(&config))?;
     let setup = Setup::of(config, options)?;
     sandbox.admit(&needs::of_includes(&setup), &[])?;
     Ok(setup)

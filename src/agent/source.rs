@@ -1,4 +1,4 @@
-//! One followed source: its files, the format of its lines, and what became of them.
+//! One followed source: its files, socket or standard input, the format of its lines, and what became of them.
 //!
 //! Owns the way from "no format is known yet" to a reader and back; what a line then counts as, and
 //! when files are looked at, is the caller's.
@@ -11,6 +11,7 @@ use std::time::Duration;
 use gatelog_parsers::time_stamp::UnixMillis;
 use minicbor::{Decode, Encode};
 
+use super::lines::{Lines, Losses};
 use crate::clock::Monotonic;
 use crate::escape::escape_text;
 use crate::limits::{FILES_MATCHED_MAX, SOURCE_PROBLEMS_MAX, UNFIT_IN_A_ROW_MAX};
@@ -20,9 +21,11 @@ use crate::setup::source::{SetupError, SourceSetup};
 use crate::setup::{missing, paste};
 use crate::show::metrics::SourceFigures;
 use crate::source::change::{Change, Changes};
+use crate::source::feed::Wake;
 use crate::source::file::Progress;
 use crate::source::places::FollowerState;
-use crate::source::{Follower, Line};
+use crate::source::wrap::Pending;
+use crate::source::{Joiner, Line};
 
 /// Shortest time between two messages about the format of one source.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
@@ -31,7 +34,9 @@ const TROUBLE_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Source {
     setup: SourceSetup,
-    follower: Follower,
+    lines: Lines,
+    /// Takes off what stands around each line.
+    joiner: Joiner,
     format: FormatState,
     /// Names under which files were found, at most [`FILES_MATCHED_MAX`]: the servers that write them
     /// are known by them.
@@ -51,20 +56,25 @@ pub struct Source {
     /// Servers of which it has been said that their gate is unknown, at most
     /// [`UNKNOWN_GATES_MAX`](crate::limits::UNKNOWN_GATES_MAX).
     gates_told: BTreeSet<String>,
+    losses: Losses,
 }
 
 /// What is saved of a source: its counts, and where it has read to. They belong together.
-#[derive(Debug, Encode, Decode)]
+#[derive(Debug, Default, Encode, Decode)]
 #[cbor(array)]
 struct SourceState {
     #[n(0)]
-    parsed: u64,
+    counts: LineCounts,
     #[n(1)]
-    unparsed: u64,
-    #[n(2)]
     last_time: Option<UnixMillis>,
-    #[n(3)]
+    /// Of what is no file, its counters only.
+    #[n(2)]
     follower: FollowerState,
+    /// Lines in parts, whose first parts lie before the place of reading.
+    #[n(3)]
+    pending: Vec<Pending>,
+    #[n(4)]
+    pending_limit_hits: u64,
 }
 
 impl SourceState {
@@ -125,29 +135,32 @@ impl Source {
     /// A source that goes on as its saved state says, or of which nothing is read yet.
     ///
     /// # Errors
-    /// A path that is no glob; none after [`Setup::load`](crate::setup::source::Setup::load).
-    pub fn new(setup: SourceSetup, saved: Option<&[u8]>) -> Result<Source, SetupError> {
+    /// A path that is no glob, but not after [`Setup::load`](crate::setup::source::Setup::load); a socket
+    /// that cannot be had.
+    pub fn new(
+        setup: SourceSetup,
+        wake: &Wake,
+        saved: Option<&[u8]>,
+    ) -> Result<Source, SetupError> {
         let saved = saved.map(SourceState::from_bytes).transpose();
         let saved = saved.unwrap_or_else(|error| {
             let source = setup.name.as_str();
             tracing::error!(source, %error, "its saved places cannot be read: it begins anew");
             None
         });
-        let (follower, counts, last_time) = match saved {
-            Some(state) => (
-                Follower::resume(setup.patterns()?, setup.start, state.follower),
-                LineCounts { parsed: state.parsed, unparsed: state.unparsed },
-                state.last_time,
-            ),
-            None => (Follower::new(setup.patterns()?, setup.start), LineCounts::default(), None),
-        };
+        let is_new = saved.is_none();
+        let state = saved.unwrap_or_default();
+        let mut joiner = Joiner::new(setup.wrap);
+        joiner.restore(state.pending, state.pending_limit_hits);
         let mut source = Source {
-            follower,
+            lines: Lines::open(&setup, wake, (!is_new).then_some(state.follower))?,
+            joiner,
+            losses: Losses::default(),
             format: FormatState::Unknown(Box::new(setup.recogniser([]))),
             logs: plain_paths(&setup),
             problems: BTreeMap::new(),
-            counts,
-            last_time,
+            counts: state.counts,
+            last_time: state.last_time,
             unfit: false,
             told: None,
             told_at: None,
@@ -167,18 +180,21 @@ impl Source {
 
     /// Whether `setup` is of the same source: the same name and files.
     pub fn is(&self, setup: &SourceSetup) -> bool {
-        self.setup.name == setup.name && self.setup.paths == setup.paths
+        self.setup.name == setup.name && self.reads(setup)
     }
 
-    /// Whether it reads the files of that setup.
+    /// Whether it reads the files or socket of that setup.
     pub fn reads(&self, setup: &SourceSetup) -> bool {
-        self.setup.paths == setup.paths
+        self.setup.paths == setup.paths && self.setup.listen == setup.listen
     }
 
     /// Takes a new setup of the same source; counts and places in files stay, and so does a format
     /// that was recognised from lines which nobody has named since.
     pub fn reload(&mut self, setup: SourceSetup) {
         self.setup = setup;
+        if let Some(wrap) = self.setup.wrap {
+            self.joiner.set_wrap(wrap);
+        }
         let format = self.setup.format.clone().or_else(|| match &self.format {
             FormatState::Known(known) if known.format.recognised => Some(known.format.clone()),
             FormatState::Known(_) | FormatState::Unknown(_) => None,
@@ -194,7 +210,8 @@ impl Source {
     /// The same; `explain` may know better why a file cannot be read.
     pub fn look_with(&mut self, now: Monotonic, explain: impl FnOnce(&mut Changes)) -> Changes {
         self.looked_at = now;
-        let mut changes = self.follower.look(now);
+        self.losses.say(&self.setup.name, &self.lines.counters(), now);
+        let mut changes = self.lines.look(now);
         explain(&mut changes);
         let mut new_name = false;
         for change in &changes.list {
@@ -226,8 +243,8 @@ impl Source {
         &mut self,
         mut on_line: impl FnMut(Option<&mut Reader>, &Line<'_>) -> bool,
     ) -> Progress {
-        let Source { follower, format, setup, logs, counts, last_time, unfit, .. } = self;
-        let progress = follower.read(&mut |_, line: Line<'_>| {
+        let Source { lines, joiner, format, setup, logs, counts, last_time, unfit, .. } = self;
+        let mut on_whole_line = |line: Line<'_>| {
             if let FormatState::Unknown(recogniser) = format
                 && let Some(found) = recogniser.recognise([line.bytes])
             {
@@ -235,12 +252,22 @@ impl Source {
                 *unfit = false;
             }
             let FormatState::Known(known) = format else {
+                if line.is_error_log() {
+                    counts.error_log += 1;
+                    return;
+                }
                 counts.unparsed += 1;
                 *unfit |= !line.bytes.is_empty();
                 on_line(None, &line);
                 return;
             };
-            if on_line(Some(&mut known.reader), &line) {
+            let errors = known.reader.counts().error_log;
+            let is_understood = on_line(Some(&mut known.reader), &line);
+            // One of the error log says nothing about the format of the access log.
+            if known.reader.counts().error_log > errors {
+                return;
+            }
+            if is_understood {
                 known.unfit_in_a_row = 0;
                 return;
             }
@@ -251,7 +278,8 @@ impl Source {
                 let logs = logs.iter().map(PathBuf::as_path);
                 *format = FormatState::Unknown(Box::new(setup.recogniser(logs)));
             }
-        });
+        };
+        let progress = lines.read(&mut |file, line| joiner.take(file, line, &mut on_whole_line));
         if progress == Progress::Read {
             self.say();
         }
@@ -260,13 +288,19 @@ impl Source {
 
     /// What is to be found again after a restart.
     pub fn state(&self) -> Vec<u8> {
-        let (lines, last_time) = self.lines();
-        let LineCounts { parsed, unparsed } = lines;
-        SourceState { parsed, unparsed, last_time, follower: self.follower.state() }.to_bytes()
+        let (counts, last_time) = self.line_counts();
+        let state = SourceState {
+            counts,
+            last_time,
+            follower: self.lines.state(),
+            pending: self.joiner.pending().to_vec(),
+            pending_limit_hits: self.joiner.limit_hits(),
+        };
+        state.to_bytes()
     }
 
     /// How many lines were read, and the latest time of an event.
-    fn lines(&self) -> (LineCounts, Option<UnixMillis>) {
+    fn line_counts(&self) -> (LineCounts, Option<UnixMillis>) {
         let (mut lines, mut last_time) = (self.counts, self.last_time);
         if let FormatState::Known(known) = &self.format {
             lines.merge(known.reader.counts());
@@ -277,12 +311,14 @@ impl Source {
 
     /// What was read, for the metrics.
     pub fn figures(&self) -> SourceFigures {
-        let (lines, last_event) = self.lines();
+        let (lines, last_event) = self.line_counts();
+        let mut files = self.lines.counters();
+        files.pending_limit_hits = self.joiner.limit_hits();
         SourceFigures {
             name: escape_text(self.name().as_bytes()).into_owned(),
             lines,
-            files: *self.follower.counters(),
-            unread_bytes: self.follower.unread_bytes(),
+            files,
+            unread_bytes: self.lines.unread_bytes(),
             last_event,
         }
     }
@@ -292,7 +328,7 @@ impl Source {
     pub fn reasons(&self) -> Vec<String> {
         let name = escape_text(self.name().as_bytes());
         let mut reasons = Vec::new();
-        if self.follower.files().next().is_none() {
+        if self.lines.is_without_file() {
             let mut paths = self.setup.paths.iter().take(SOURCE_PROBLEMS_MAX);
             if self.problems.is_empty() {
                 let missing = |path: &String| format!("{name}: {}: no such file", shown(path));
@@ -309,7 +345,7 @@ impl Source {
 
     /// The directories to watch for it.
     pub fn directories(&self) -> impl Iterator<Item = PathBuf> {
-        self.follower.directories().into_iter()
+        self.lines.directories().into_iter()
     }
 
     /// What messages call its format; nothing while there is none.
@@ -322,7 +358,12 @@ impl Source {
 
     /// Bytes read so far.
     pub fn read_bytes(&self) -> u64 {
-        self.follower.counters().read_bytes
+        self.lines.counters().read_bytes
+    }
+
+    /// Receives no more; what has come can still be read. Files are followed on.
+    pub fn stop(&mut self) {
+        self.lines.stop();
     }
 
     fn set_format(&mut self, format: Option<ChosenFormat>) {

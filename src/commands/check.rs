@@ -119,7 +119,11 @@ fn check(
         Ok(())
     })?;
     let how = if format.recognised { "recognised from its first lines" } else { "as named" };
-    page.say_escaped(&format!("{}: log_format {format}, {how}: {tally}", log.shown))?;
+    page.say_escaped(&format!(
+        "{}: log_format {format}{}, {how}: {tally}",
+        log.shown,
+        log.wrap_note()
+    ))?;
     if let Some(first) = tally.first_unfit() {
         let title = format!("line does not fit log_format {format}");
         page.say(&first.diagnostic(title, &log.shown, tally.notes()).render(page.color))?;
@@ -214,7 +218,7 @@ fn no_format(context: &Context, log: &mut Log, page: &mut Page) -> Result<Answer
     log.read(color, |read| {
         let Read::Line(line) = read else { return Ok(()) };
         line_count += 1;
-        if first.is_none() && !line.bytes.is_empty() {
+        if first.is_none() && !line.bytes.is_empty() && !line.is_error_log() {
             first = Some((line.line_number, line.bytes.to_vec()));
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -15,6 +16,7 @@ use crate::agent::source::Source;
 use crate::limits::LOOK_INTERVAL_MAX;
 use crate::setup::source::{Setup, SetupError};
 use crate::source::change::Change;
+use crate::source::feed::Wake;
 use crate::source::file::{Progress, StartAt};
 use crate::source::watch::{Watched, watch};
 
@@ -33,9 +35,9 @@ pub(super) fn run(
     let mut options = options(common, logs)?;
     options.start = options.start.or(Some(StartAt::Beginning));
     let setup = Setup::load_for_lines(&options)?;
-    let sources = setup.sources.into_iter().map(|setup| Source::new(setup, None));
-    let mut sources: Vec<Source> = sources.collect::<Result<_, SetupError>>()?;
     let bell = Bell::new().map_err(Failure::usage)?;
+    let sources = setup.sources.into_iter().map(|setup| Source::new(setup, &bell.wake, None));
+    let mut sources: Vec<Source> = sources.collect::<Result<_, SetupError>>()?;
     let mut out = LineWriter::new(filter, &context.router);
     let color = context.color.on(io::stderr().is_terminal());
     loop {
@@ -52,9 +54,11 @@ pub(super) fn run(
     }
     // What was written before the signal still counts.
     for source in &mut sources {
+        source.stop();
         look(source, context, color);
     }
     read_all(&mut sources, &mut out)?;
+    drop(sources);
     bell.finish();
     out.finish()?;
     Ok(ExitCode::SUCCESS)
@@ -121,6 +125,8 @@ fn read_all(sources: &mut [Source], out: &mut LineWriter<'_>) -> Result<(), Fail
 struct Bell {
     watched: Watched,
     rings: Receiver<Rung>,
+    /// Rings for what is no file.
+    wake: Wake,
     thread: JoinHandle<()>,
 }
 
@@ -136,21 +142,29 @@ const RINGS_MAX: usize = 2;
 impl Bell {
     fn new() -> io::Result<Bell> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Before anything is printed: who reads it may send one at once.
+        let in_runtime = runtime.enter();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        drop(in_runtime);
         let (ring, rings) = sync_channel(RINGS_MAX);
         let look = ring.clone();
-        let (watched, watching) = watch(move || {
+        let wake: Wake = Arc::new(move || {
             // When it is full, somebody is about to look.
             let _full = look.try_send(Rung::Look);
         });
+        let waker = Arc::clone(&wake);
+        let (watched, watching) = watch(move || waker());
         let thread = std::thread::Builder::new().name("bell".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = watching => {}
-                    stopped = stop_signal() => if stopped.is_ok() { ring_stop(&ring) },
+                    _ = interrupt.recv() => ring_stop(&ring),
+                    _ = terminate.recv() => ring_stop(&ring),
                 }
             });
         })?;
-        Ok(Bell { watched, rings, thread })
+        Ok(Bell { watched, rings, wake, thread })
     }
 
     /// Waits for the next ring, or for the regular look.
@@ -163,8 +177,8 @@ impl Bell {
     }
 
     fn finish(self) {
-        let Bell { watched, rings, thread } = self;
-        drop((watched, rings));
+        let Bell { watched, rings, wake, thread } = self;
+        drop((watched, rings, wake));
         // It ends with the handle; a panic in it has been printed.
         let _panicked = thread.join();
     }
@@ -174,14 +188,4 @@ impl Bell {
 fn ring_stop(ring: &SyncSender<Rung>) {
     // An error means that the reading has ended already.
     let _ended = ring.send(Rung::Stop);
-}
-
-async fn stop_signal() -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -1,8 +1,9 @@
 //! The logs of a command: found, opened, in the order of their first time stamp, each with the
 //! format that fits it.
 
+use std::borrow::Cow;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatelog_parsers::line::Spans;
 use gatelog_parsers::recognise::LINES_MAX;
@@ -16,7 +17,7 @@ use crate::limits::HEAD_BYTES_MAX;
 use crate::reader::Reader;
 use crate::setup::format::ChosenFormat;
 use crate::setup::{missing, paste};
-use crate::source::{Input, Line, LineBuffer, Stream, stream};
+use crate::source::{Input, Joiner, Line, LineBuffer, Stream, Wrap, stream};
 
 /// The logs that could be opened.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(super) struct Log {
     pub(super) path: Option<PathBuf>,
     /// `None` when no line has told.
     pub(super) format: Option<ChosenFormat>,
+    /// What stands around each line.
+    pub(super) wrap: Wrap,
     /// Whether it holds nothing at all.
     pub(super) is_empty: bool,
     /// What ended the look at the first lines.
@@ -55,19 +58,55 @@ struct Held {
 }
 
 /// A line kept until its format is known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OwnedLine {
     bytes: Vec<u8>,
     cut: bool,
     byte_offset: u64,
     line_number: u64,
+    is_stderr: bool,
 }
 
 impl OwnedLine {
-    fn line(&self) -> Line<'_> {
-        let OwnedLine { bytes, cut, byte_offset, line_number } = self;
-        Line { bytes, cut: *cut, byte_offset: *byte_offset, line_number: *line_number }
+    fn new(line: Line<'_>) -> OwnedLine {
+        let Line { bytes, cut, byte_offset, line_number, is_stderr } = line;
+        OwnedLine { bytes: bytes.to_vec(), cut, byte_offset, line_number, is_stderr }
     }
+
+    fn line(&self) -> Line<'_> {
+        let OwnedLine { bytes, cut, byte_offset, line_number, is_stderr } = self;
+        Line {
+            bytes,
+            cut: *cut,
+            byte_offset: *byte_offset,
+            line_number: *line_number,
+            is_stderr: *is_stderr,
+        }
+    }
+}
+
+/// What stands around the lines: as the configuration says, else as the first of them shows.
+fn wrap_of(configured: Option<Wrap>, lines: &[OwnedLine]) -> Wrap {
+    let first = || lines.iter().find(|line| !line.bytes.is_empty());
+    configured.or_else(|| Some(Wrap::of(&first()?.bytes))).unwrap_or(Wrap::None)
+}
+
+/// The lines of the access log among them, without what stands around each.
+fn unwrapped(wrap: Wrap, lines: &[OwnedLine]) -> Cow<'_, [OwnedLine]> {
+    if wrap == Wrap::None {
+        return Cow::Borrowed(lines);
+    }
+    let mut joiner = Joiner::new(Some(wrap));
+    let mut unwrapped = Vec::new();
+    let mut keep = |line: Line<'_>| {
+        if !line.is_error_log() {
+            unwrapped.push(OwnedLine::new(line));
+        }
+    };
+    let file = Path::new("").into();
+    lines.iter().for_each(|line| joiner.take(&file, line.line(), &mut keep));
+    joiner.finish(keep);
+    Cow::Owned(unwrapped)
 }
 
 /// Opens what the arguments name. What cannot be opened is said and passed over.
@@ -140,7 +179,8 @@ impl Logs {
     pub(super) fn say_formats(&self) {
         for log in &self.list {
             if let Some(format) = log.format.as_ref().filter(|format| format.recognised) {
-                say_note(&format!("{}: read as {format}", log.shown));
+                let wrap = log.wrap_note();
+                say_note(&format!("{}: read as {format}{wrap}", log.shown));
             }
         }
     }
@@ -161,12 +201,16 @@ impl Log {
             Input::Stdin => None,
         };
         let mut buffer = LineBuffer::new();
+        let configured = context.source_for(path.as_deref()).and_then(|source| source.wrap);
         let fits = |lines: &[OwnedLine]| {
+            let lines = unwrapped(wrap_of(configured, lines), lines);
             let lines = lines.iter().map(|line| line.bytes.as_slice());
             context.choose_format(path.as_deref(), lines).is_ok_and(|format| format.is_some())
         };
         let Head { lines, is_empty, fault } = head(&mut stream, &mut buffer, fits);
-        let first_lines = lines.iter().map(|line| line.bytes.as_slice());
+        let wrap = wrap_of(configured, &lines);
+        let first = unwrapped(wrap, &lines);
+        let first_lines = first.iter().map(|line| line.bytes.as_slice());
         let format = context.choose_format(path.as_deref(), first_lines)?;
         let name = match (context.source_for(path.as_deref()), path.as_deref()) {
             (Some(source), _) => source.name.clone(),
@@ -182,14 +226,24 @@ impl Log {
             held: None,
             path,
             format,
+            wrap,
             input,
         };
-        log.first_time = log.first_time(context, &lines);
+        log.first_time = log.first_time(context, &first);
+        drop(first);
         // What is no regular file gives its bytes only once.
         if stream.size_bytes().is_none() {
             log.held = Some(Held { stream, buffer, lines });
         }
         Ok(log)
+    }
+
+    /// What messages add to the format of a log whose lines are wrapped.
+    pub(super) fn wrap_note(&self) -> String {
+        match self.wrap {
+            Wrap::None => String::new(),
+            wrap => format!(" in {} lines", wrap.name()),
+        }
     }
 
     fn first_time(&self, context: &Context, lines: &[OwnedLine]) -> Option<UnixMillis> {
@@ -225,7 +279,7 @@ impl Log {
         };
         // A pipe has told of it once, when its first lines were read.
         let fault = self.fault.take().filter(|_| stream.size_bytes().is_none());
-        Some(OpenLog { stream, buffer, lines, fault, color })
+        Some(OpenLog { stream, buffer, lines, wrap: self.wrap, fault, color })
     }
 
     /// Opens and reads it; see [`OpenLog::read`].
@@ -245,6 +299,7 @@ pub(super) struct OpenLog {
     buffer: LineBuffer,
     /// Read from the stream already.
     lines: Vec<OwnedLine>,
+    pub(super) wrap: Wrap,
     /// What ended the look at them.
     fault: Option<String>,
     color: bool,
@@ -257,10 +312,16 @@ impl OpenLog {
         self,
         mut on: impl FnMut(Read<'_>) -> Result<(), Failure>,
     ) -> Result<bool, Failure> {
-        let OpenLog { mut stream, mut buffer, lines, fault, color } = self;
+        let OpenLog { mut stream, mut buffer, lines, wrap, fault, color } = self;
+        let (mut joiner, file) = (Joiner::new(Some(wrap)), Path::new("").into());
+        let mut stopped = Ok(());
         for line in &lines {
-            on(Read::Line(&line.line()))?;
+            joiner.take(&file, line.line(), |line| {
+                stopped =
+                    std::mem::replace(&mut stopped, Ok(())).and_then(|()| on(Read::Line(&line)));
+            });
         }
+        stopped?;
         let is_pipe = stream.size_bytes().is_none();
         let progress = progress(&stream);
         let mut complete = true;
@@ -271,11 +332,12 @@ impl OpenLog {
         let mut is_over = false;
         while !is_over {
             let mut stopped = Ok(());
-            let mut each = |line: Line<'_>| {
+            let mut on_line = |line: Line<'_>| {
                 if stopped.is_ok() {
                     stopped = on(Read::Line(&line));
                 }
             };
+            let mut each = |line: Line<'_>| joiner.take(&file, line, &mut on_line);
             match buffer.read_from(&mut stream, &mut each) {
                 Ok(0) => is_over = true,
                 Ok(_) => progress.set_position(stream.consumed_bytes()),
@@ -287,6 +349,7 @@ impl OpenLog {
             }
             if is_over {
                 buffer.finish(&mut each);
+                joiner.finish(on_line);
             }
             stopped?;
             if is_pipe {
@@ -333,8 +396,7 @@ fn head(stream: &mut Stream, buffer: &mut LineBuffer, fits: impl Fn(&[OwnedLine]
     loop {
         let lines = &mut head.lines;
         let mut keep = |line: Line<'_>| {
-            let Line { bytes, cut, byte_offset, line_number } = line;
-            lines.push(OwnedLine { bytes: bytes.to_vec(), cut, byte_offset, line_number });
+            lines.push(OwnedLine::new(line));
         };
         let is_over = match buffer.read_from(stream, &mut keep) {
             Ok(count) => {

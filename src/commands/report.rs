@@ -17,6 +17,7 @@ use crate::show::report_text::ReportText;
 use crate::show::summary::Summary;
 use crate::show::text_table::Terminal;
 use crate::show::words;
+use crate::source::Wrap;
 
 /// The same log is to give the same report, estimates included, so the seed of its sketches is fixed.
 /// (Maps have random ones of their own.) A client that grinds certificates for it could only make
@@ -100,6 +101,8 @@ fn count_log(
         let reader = log.reader(context)?;
         Ok(reader.map(|reader| Shard { reader, ledger: empty_ledger(context), read_bytes: 0 }))
     };
+    // Parts of a line may lie on both sides of a cut.
+    let threads = if open.wrap == Wrap::None { threads } else { 1 };
     if let Some(shards) = shards::count(&open.stream, threads, &context.router, make_shard)? {
         let mut read_bytes = 0;
         // In this order, so that the same log gives the same bytes also beyond a bound.

@@ -1,6 +1,8 @@
 //! From the configuration as written to the configuration as meant: ranges, syntax of values, names that must be
 //! unique, defaults. Every problem is recorded with its place and checking goes on, with a default in its stead.
 
+mod socket;
+
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -28,6 +30,7 @@ use crate::limits::{
     HTTP_HOSTS_MAX, LATENESS_DEFAULT, LATENESS_MAX, NAME_BYTES_MAX, ROUTE_PATTERNS_MAX, ROUTES_MAX,
     SERVER_LIST_MAX, SERVERS_MAX, SOURCE_PATHS_MAX, SOURCES_MAX,
 };
+use crate::source::{Listen, Wrap};
 
 /// The statuses that an access log can show.
 const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
@@ -158,7 +161,7 @@ impl Check<'_> {
         let mut paths: Vec<Text> = Vec::new();
         for table in raw.iter().take(SOURCES_MAX) {
             let source = self.source(table, &mut paths);
-            let written = table.get_ref().name.as_ref();
+            let written = table.get_ref().name.as_ref().or(table.get_ref().listen.as_ref());
             let first_path =
                 table.get_ref().paths.as_ref().and_then(|paths| paths.get_ref().first());
             if let Some(named_at) = written.or(first_path) {
@@ -173,18 +176,26 @@ impl Check<'_> {
     fn source(&mut self, table: &Spanned<RawSource>, all_paths: &mut Vec<Text>) -> Source {
         let raw = table.get_ref();
         let place = &place_of("source", raw.name.as_ref());
-        let paths = self.paths(table, place, all_paths);
+        let listen = raw.listen.as_ref().and_then(|text| self.listen(text, place, all_paths));
+        let paths = match &raw.listen {
+            Some(_) => self.only_of_files(raw, place),
+            None => self.paths(table, place, all_paths),
+        };
         let name = match raw.name.as_ref().and_then(|name| self.name(name, "name", place)) {
             Some(name) => name,
-            None => paths.first().map(|path| source_name(path)).unwrap_or_default(),
+            None => listen
+                .as_ref()
+                .map(Listen::name)
+                .or_else(|| paths.first().map(|path| source_name(path)))
+                .unwrap_or_default(),
         };
         if let Some(kind) = &raw.kind {
             self.choice(kind, "kind", place, &[("nginx", Some(())), ("nginx_error", None)]);
         }
-        if let Some(wrap) = &raw.wrap {
-            let choices = [("none", Some(())), ("syslog", None), ("cri", None), ("docker", None)];
-            self.choice(wrap, "wrap", place, &choices);
-        }
+        let wrap = raw.wrap.as_ref().and_then(|wrap| {
+            let choices = [Wrap::None, Wrap::Syslog, Wrap::Cri, Wrap::Docker];
+            self.choice(wrap, "wrap", place, &choices.map(|wrap| (wrap.name(), Some(wrap))))
+        });
         let from = raw.from.as_ref().and_then(|from| {
             let choices =
                 [("beginning", Some(StartFrom::Beginning)), ("end", Some(StartFrom::End))];
@@ -203,6 +214,8 @@ impl Check<'_> {
         Source {
             name,
             paths,
+            wrap: if listen.is_some() { Some(Wrap::Syslog) } else { wrap },
+            listen,
             format: raw.format.as_ref().map_or(default.format, |format| self.format(format, place)),
             nginx_conf: raw
                 .nginx_conf
@@ -316,9 +329,10 @@ impl Check<'_> {
     ) -> Vec<String> {
         let list = table.get_ref().paths.as_ref();
         if list.is_none_or(|list| list.get_ref().is_empty()) {
-            if !self.is_lost(table.span().start, "paths") {
+            let is_lost = |key| self.is_lost(table.span().start, key);
+            if !is_lost("paths") && !is_lost("listen") {
                 let span = list.map_or(table.span(), Spanned::span);
-                let label = "expected `paths = [\"/var/log/nginx/access.log\"]`";
+                let label = "expected `paths = [\"/var/log/nginx/access.log\"]`, or `listen`";
                 self.problem(span, format!("no `paths`{place}"), label);
             }
             return Vec::new();

@@ -15,6 +15,7 @@ use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
 use crate::limits::{LATENESS_DEFAULT, NAME_BYTES_MAX, ROUTES_DEFAULT};
+use crate::source::{Listen, Wrap};
 
 /// Where `[http]` listens unless it says otherwise.
 pub const HTTP_LISTEN_DEFAULT: SocketAddr =
@@ -119,14 +120,18 @@ pub enum PathGroup {
     Health,
 }
 
-/// `[[source]]`: where lines come from. In this version always nginx's access log in plain lines.
+/// `[[source]]`: where lines come from. In this version always nginx's access log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// The label `source` of metrics; unique.
     pub name: String,
-    /// Files and globs, at least one; relative ones belong to the working directory. `-`, standard input, comes
+    /// Files and globs, at least one unless it listens; relative ones belong to the working directory. `-`, standard input, comes
     /// from the command line only.
     pub paths: Vec<String>,
+    /// The socket that nginx sends its syslog messages to, instead of `paths`.
+    pub listen: Option<Listen>,
+    /// What stands around each line. `None`: the first line shows it.
+    pub wrap: Option<Wrap>,
     /// How its lines are read.
     pub format: Format,
     /// The nginx.conf that this log belongs to.
@@ -147,6 +152,8 @@ impl Default for Source {
         Self {
             name: String::new(),
             paths: Vec::new(),
+            listen: None,
+            wrap: None,
             format: Format::Auto,
             nginx_conf: None,
             from: StartFrom::End,

@@ -51,6 +51,7 @@ pub(super) struct RawMetrics {
 pub(super) struct RawSource {
     pub(super) name: Option<Text>,
     pub(super) paths: Option<Texts>,
+    pub(super) listen: Option<Text>,
     pub(super) kind: Option<Text>,
     pub(super) wrap: Option<Text>,
     pub(super) format: Option<Text>,

@@ -14,6 +14,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use super::counts::{ReasonCounts, Seen, VerdictCounts};
 use super::distinct::{Distinct, Seed};
 use super::gates::Gates;
+use super::journal::{Name, Names};
 use super::limit_hits::{Limit, LimitHits};
 pub use super::route_set::RouteSet;
 use super::routes::{RouteId, RouteMap, ServerId};
@@ -86,17 +87,6 @@ impl<'b, C> Decode<'b, C> for CertificateKey {
         let bytes = *bytes.ok_or_else(|| decode::Error::message("expected 20 bytes"))?;
         Ok(CertificateKey { bytes, is_fingerprint: d.bool()? })
     }
-}
-
-/// Where the certificate of an event stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Noted {
-    /// Its place in its table.
-    pub(super) place: Place,
-    /// Which table that is.
-    pub(super) is_claimed: bool,
-    /// The entry is new, has moved, or the event told something new of its names or its end.
-    pub(super) is_new: bool,
 }
 
 /// What one certificate did.
@@ -477,14 +467,15 @@ impl Certificates {
         }
     }
 
-    /// Counts an event under its certificate, and says which one that is and where it stands.
+    /// Counts an event under its certificate; says which one that is, and its name among `names`.
     pub(super) fn record(
         &mut self,
         event: &Event<'_>,
         place: (RouteId, ServerId),
         address: Option<u64>,
         limits: &mut LimitHits,
-    ) -> Option<(CertificateKey, Noted)> {
+        names: Option<&mut Names>,
+    ) -> Option<(CertificateKey, Option<Name>)> {
         let certificate = event.certificate.as_ref()?;
         let Certificates { seed, verified, claimed, dns, memo, .. } = self;
         let logged = certificate.fingerprint.and_then(|logged| logged.as_array::<40>());
@@ -506,31 +497,40 @@ impl Certificates {
             ((), grown.cast_signed() + entry.record(event, place, proven, address))
         };
         let hint = hint.filter(|hint| verified.is_at(*hint, &key));
-        let (stands_at, is_claimed, has_moved) =
-            if let Some(known) = hint.or_else(|| verified.place(&key)) {
-                verified.change_at(known, &mut change);
-                if let Some(logged) = logged.filter(|_| hint.is_none() && key.is_fingerprint) {
-                    memo.remember(logged, &key, known);
-                }
-                (known, false, false)
-            } else {
-                let has_moved = proven && prove(&key, claimed, verified);
-                let table = if proven { &mut *verified } else { &mut *claimed };
-                if let Some(known) = table.place(&key) {
+        let (table, stands_at) = if let Some(known) = hint.or_else(|| verified.place(&key)) {
+            verified.change_at(known, &mut change);
+            if let Some(logged) = logged.filter(|_| hint.is_none() && key.is_fingerprint) {
+                memo.remember(logged, &key, known);
+            }
+            (verified, known)
+        } else {
+            if proven {
+                prove(&key, claimed, verified);
+            }
+            let table = if proven { verified } else { claimed };
+            let place = match table.place(&key) {
+                Some(known) => {
                     table.change_at(known, &mut change);
-                    (known, !proven, has_moved)
-                } else {
+                    known
+                }
+                None => {
                     let mut entry = CertificateUse::named(Arc::default(), Arc::default());
                     let ((), owned) = change(&mut entry);
-                    (table.add(key, entry, owned.unsigned_abs()), !proven, true)
+                    table.add(key, entry, owned.unsigned_abs())
                 }
             };
-        let noted = Noted { place: stands_at, is_claimed, is_new: is_new || has_moved };
+            (table, place)
+        };
+        // Before anything leaves: then entries move.
+        let name = names.zip(table.mark_mut(stands_at)).map(|(names, mark)| {
+            let name = names.of(mark);
+            Name { is_new: name.is_new || is_new, ..name }
+        });
         if self.dns.cut > 0 {
             limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
         }
         self.evict_if_over(limits);
-        Some((key, noted))
+        Some((key, name))
     }
 
     /// Adds a certificate as an image has it; those seen least recently are to be added first.
@@ -627,12 +627,12 @@ impl Certificates {
 
 type Entries = Table<CertificateKey, CertificateUse>;
 
-/// Moves a certificate that has just verified to the known ones; returns whether it was claimed.
-fn prove(key: &CertificateKey, claimed: &mut Entries, verified: &mut Entries) -> bool {
-    let Some(entry) = claimed.remove(key, CertificateUse::owned_bytes) else { return false };
-    let owned = entry.owned_bytes();
-    verified.add(*key, entry, owned);
-    true
+/// Moves a certificate that has just verified to the known ones.
+fn prove(key: &CertificateKey, claimed: &mut Entries, verified: &mut Entries) {
+    if let Some(entry) = claimed.remove(key, CertificateUse::owned_bytes) {
+        let owned = entry.owned_bytes();
+        verified.add(*key, entry, owned);
+    }
 }
 
 type DepartedIssuers = HashMap<Arc<[u8]>, Departed, RandomState>;

@@ -3,10 +3,10 @@
 //! Recording the same events in the ledger of the image gives the ledger that there was: see
 //! [`super::replay`]. So a ledger need not be saved as a whole each time that something is counted.
 //!
-//! An event names its route, certificate and address by their places in the ledger. Before the first
-//! event that names one, and when an event tells something new of it, an entry says what it is; so
-//! does one for each context, of which there are few. A journal can be cut between any two calls; its
-//! pieces one after the other are the journal.
+//! An event names its route by its place in the ledger, and its certificate and address by numbers
+//! that they are given: see [`Names`]. Before the first event that names one, and when an event tells
+//! something new of it, an entry says what it is; so does one for each context, of which there are
+//! few. A journal can be cut between any two calls; its pieces one after the other are the journal.
 
 use foldhash::fast::RandomState;
 use gatelog_parsers::time_stamp::UnixMillis;
@@ -14,14 +14,12 @@ use hashbrown::HashMap;
 use minicbor::bytes::ByteSlice;
 use minicbor::{Encode, Encoder};
 
-use super::certificates::Noted;
 use super::journal_entry::{
-    ADDRESS, CLAIMED, CONTEXT, CertificateEntry, Context, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX,
-    VERIFIED, escape_number, flag,
+    ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, Context, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX,
+    escape_number, flag,
 };
 use super::limit_hits::Limit;
 use super::routes::{RouteId, Routes};
-use super::table::Place;
 use crate::event::reason::Reason;
 use crate::event::{Certificate, Event, Scope};
 use crate::limits::{JOURNAL_CONTEXTS_MAX, JOURNAL_NAMED_BYTES_MAX};
@@ -30,9 +28,49 @@ use crate::limits::{JOURNAL_CONTEXTS_MAX, JOURNAL_NAMED_BYTES_MAX};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stand {
     pub(super) route: RouteId,
-    pub(super) certificate: Option<Noted>,
-    /// The place of its address, and whether it is new there.
-    pub(super) address: Option<(Place, bool)>,
+    pub(super) certificate: Option<Name>,
+    pub(super) address: Option<Name>,
+}
+
+/// What a journal calls a certificate or an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// From 0 after each reset.
+    pub(super) number: u64,
+    /// It has not been said yet what that is, or not all of it.
+    pub(super) is_new: bool,
+}
+
+/// Gives out names. An entry's is kept in its mark, which goes with it when the table moves it.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// Marks below are of names that were forgotten.
+    first: u64,
+    next: u64,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        // A mark of 0 is none.
+        Names { first: 1, next: 1 }
+    }
+}
+
+impl Names {
+    /// The name of the entry with this mark.
+    #[inline]
+    pub(super) fn of(&mut self, mark: &mut u64) -> Name {
+        let is_new = *mark < self.first;
+        if is_new {
+            *mark = self.next;
+            self.next += 1;
+        }
+        Name { number: *mark - self.first, is_new }
+    }
+
+    fn forget(&mut self) {
+        self.first = self.next;
+    }
 }
 
 /// The journal of a ledger, from when it was begun.
@@ -44,9 +82,6 @@ pub struct Journal {
     has_begun: bool,
     last_time: UnixMillis,
     routes: Named,
-    verified: Named,
-    claimed: Named,
-    addresses: Named,
     /// The number of each context, by its bytes.
     contexts: HashMap<Box<[u8]>, u32, RandomState>,
     context: Vec<u8>,
@@ -55,24 +90,34 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Adds an event that the ledger has just counted.
-    pub(super) fn add(&mut self, event: &Event<'_>, routes: &Routes, stand: &Stand) {
-        if !self.has_begun || self.named_bytes > JOURNAL_NAMED_BYTES_MAX {
+    /// To be called before an event is counted, and named.
+    #[inline]
+    pub(super) fn begin_event(&mut self, names: &mut Names) {
+        if !self.has_begun
+            || self.named_bytes > JOURNAL_NAMED_BYTES_MAX
+            || self.contexts.len() >= JOURNAL_CONTEXTS_MAX
+        {
+            names.forget();
             self.reset();
         }
+    }
+
+    /// Adds an event that the ledger has just counted.
+    pub(super) fn add(&mut self, event: &Event<'_>, routes: &Routes, stand: &Stand) {
         let context = self.name_context(event);
         let route = routes.as_worked_out(stand.route);
         if route.is_none() && self.routes.mark(stand.route.index()) {
-            self.name(ROUTE, stand.route.index(), bytes(routes.name(stand.route)));
+            self.name(ROUTE, stand.route.index() as u64, bytes(routes.name(stand.route)));
         }
-        let certificate = event.certificate.as_ref().zip(stand.certificate);
-        if let Some((certificate, noted)) = certificate {
-            self.name_certificate(event, certificate, noted);
-        }
-        if let Some(((place, is_new), addr)) = stand.address.zip(event.remote_addr)
-            && (self.addresses.mark(place.index()) || is_new)
+        if let Some((certificate, name)) = event.certificate.as_ref().zip(stand.certificate)
+            && name.is_new
         {
-            self.name(ADDRESS, place.index(), bytes(addr));
+            self.name_certificate(event, certificate, name);
+        }
+        if let Some((addr, name)) = event.remote_addr.zip(stand.address)
+            && name.is_new
+        {
+            self.name(ADDRESS, name.number, bytes(addr));
         }
         self.add_event(event, context, route, stand);
         self.events += 1;
@@ -109,10 +154,7 @@ impl Journal {
         self.last_time = 0;
         self.named_bytes = 0;
         self.contexts.clear();
-        for named in [&mut self.routes, &mut self.verified, &mut self.claimed, &mut self.addresses]
-        {
-            named.0.clear();
-        }
+        self.routes.0.clear();
         self.put((RESET,));
     }
 
@@ -132,9 +174,6 @@ impl Journal {
         if let Some(number) = self.contexts.get(self.context.as_slice()) {
             return *number;
         }
-        if self.contexts.len() >= JOURNAL_CONTEXTS_MAX {
-            self.reset();
-        }
         let number = u32::try_from(self.contexts.len()).unwrap_or(u32::MAX);
         self.contexts.insert(self.context.as_slice().into(), number);
         self.named_bytes += self.context.len();
@@ -142,26 +181,20 @@ impl Journal {
         number
     }
 
-    fn name_certificate(&mut self, event: &Event<'_>, of: &Certificate<'_>, noted: Noted) {
-        let (named, kind) = match noted.is_claimed {
-            false => (&mut self.verified, VERIFIED),
-            true => (&mut self.claimed, CLAIMED),
+    fn name_certificate(&mut self, event: &Event<'_>, of: &Certificate<'_>, name: Name) {
+        let entry = CertificateEntry {
+            fingerprint: of.fingerprint,
+            subject_dn: of.subject_dn,
+            issuer_dn: of.issuer_dn,
+            not_after: of.not_after,
+            escape: escape_number(event.escape),
         };
-        if named.mark(noted.place.index()) || noted.is_new {
-            let entry = CertificateEntry {
-                fingerprint: of.fingerprint,
-                subject_dn: of.subject_dn,
-                issuer_dn: of.issuer_dn,
-                not_after: of.not_after,
-                escape: escape_number(event.escape),
-            };
-            self.name(kind, noted.place.index(), entry);
-        }
+        self.name(CERTIFICATE, name.number, entry);
     }
 
-    fn name(&mut self, kind: u8, index: usize, what: impl Encode<()>) {
+    fn name(&mut self, kind: u8, number: u64, what: impl Encode<()>) {
         let before = self.bytes.len();
-        self.put((kind, index as u64, what));
+        self.put((kind, number, what));
         self.named_bytes += self.bytes.len() - before;
     }
 
@@ -173,11 +206,9 @@ impl Journal {
         stand: &Stand,
     ) {
         let proven = event.certificate.is_some_and(|certificate| certificate.proven);
-        let claimed = stand.certificate.is_some_and(|noted| noted.is_claimed);
         let flags = [
             (event.time.is_some(), flag::TIME),
             (stand.certificate.is_some(), flag::CERTIFICATE),
-            (claimed, flag::CLAIMED),
             (proven, flag::PROVEN),
             (stand.address.is_some(), flag::ADDRESS),
             (event.first_of_connection.is_some(), flag::CONNECTION),
@@ -196,11 +227,8 @@ impl Journal {
             Some((name, cut)) => self.put((bytes(name), cut)),
             None => put(&mut self.bytes, stand.route.index() as u64),
         }
-        if let Some(noted) = stand.certificate {
-            put(&mut self.bytes, noted.place.index() as u64);
-        }
-        if let Some((place, _)) = stand.address {
-            put(&mut self.bytes, place.index() as u64);
+        for name in stand.certificate.iter().chain(&stand.address) {
+            put(&mut self.bytes, name.number);
         }
     }
 
@@ -209,12 +237,12 @@ impl Journal {
     }
 }
 
-/// Which places have been said what they are, a flag each.
+/// Of which routes it has been said what they are, a flag each.
 #[derive(Debug, Default)]
 struct Named(Vec<bool>);
 
 impl Named {
-    /// Marks a place; returns whether it was not marked before.
+    /// Marks a route; returns whether it was not marked before.
     #[inline]
     fn mark(&mut self, index: usize) -> bool {
         if self.0.len() <= index {

@@ -8,38 +8,35 @@ use gatelog_parsers::escape::Escape;
 use minicbor::{Decode, Encode};
 
 // An event: the index of its verdict, its flags, the milliseconds since the event before, the number
-// of its context, the places of its route, certificate and address, as far as it has them.
+// of its context, the place of its route, the names of its certificate and its address, as far as it
+// has them.
 
 /// A route: its place, its name.
 pub(super) const ROUTE: u8 = 8;
-/// A certificate that verified: its place, [`CertificateEntry`].
-pub(super) const VERIFIED: u8 = 9;
-/// A certificate that never did: alike.
-pub(super) const CLAIMED: u8 = 10;
-/// An address: its place, its text.
-pub(super) const ADDRESS: u8 = 11;
+/// A certificate: its name, [`CertificateEntry`].
+pub(super) const CERTIFICATE: u8 = 9;
+/// An address: its name, its text.
+pub(super) const ADDRESS: u8 = 10;
 /// A context: its number, [`Context`].
-pub(super) const CONTEXT: u8 = 12;
+pub(super) const CONTEXT: u8 = 11;
 /// Everything that was named is forgotten, and the time before is 0.
-pub(super) const RESET: u8 = 13;
+pub(super) const RESET: u8 = 12;
 /// A bound was hit outside of an event: its name.
-pub(super) const LIMIT_HIT: u8 = 14;
+pub(super) const LIMIT_HIT: u8 = 13;
 /// Another bound on routes.
-pub(super) const ROUTES_MAX: u8 = 15;
+pub(super) const ROUTES_MAX: u8 = 14;
 
 /// What an event has, a bit each.
 pub(super) mod flag {
     pub(in super::super) const TIME: u8 = 1;
     pub(in super::super) const CERTIFICATE: u8 = 2;
-    /// It stands among those that never verified.
-    pub(in super::super) const CLAIMED: u8 = 4;
-    pub(in super::super) const PROVEN: u8 = 8;
-    pub(in super::super) const ADDRESS: u8 = 16;
+    pub(in super::super) const PROVEN: u8 = 4;
+    pub(in super::super) const ADDRESS: u8 = 8;
     /// Whether it is its connection's first request is known.
-    pub(in super::super) const CONNECTION: u8 = 32;
-    pub(in super::super) const FIRST: u8 = 64;
+    pub(in super::super) const CONNECTION: u8 = 16;
+    pub(in super::super) const FIRST: u8 = 32;
     /// The route's name as it was worked out, and whether it was cut, instead of a place.
-    pub(in super::super) const ROUTE_NAME: u8 = 128;
+    pub(in super::super) const ROUTE_NAME: u8 = 64;
 }
 
 /// What few events differ in.

@@ -28,7 +28,7 @@ use minicbor::{Decode, Encode};
 pub use certificates::{CertificateKey, CertificateUse, Certificates};
 use counts::{Seen, VerdictCounts};
 use distinct::{Distinct, Seed};
-use journal::{Journal, Stand};
+use journal::{Journal, Name, Names, Stand};
 use limit_hits::{Limit, LimitHits};
 pub use routes::{RouteId, RouteUse, Routes, ServerId};
 use table::{Place, Table};
@@ -71,6 +71,8 @@ pub struct Ledger {
     pub limits: LimitHits,
     /// What was recorded since it was last taken, where somebody keeps it.
     journal: Option<Box<Journal>>,
+    /// What a journal calls certificates and addresses.
+    names: Names,
 }
 
 /// What came from one address.
@@ -103,6 +105,7 @@ impl Ledger {
             has_connections: false,
             limits: LimitHits::default(),
             journal: None,
+            names: Names::default(),
             seed,
         }
     }
@@ -121,11 +124,16 @@ impl Ledger {
         let address = event.remote_addr.map(|addr| self.seed.hash(word(addr)));
         let route = self.routes.record(event, router, limits);
         let place = (route, self.routes.server_of(route));
-        let noted = self.certificates.record(event, place, address, limits);
-        let key = noted.map(|(key, _)| key);
-        let address = event.remote_addr.map(|addr| self.record_address(event, word(addr), key));
         if let Some(journal) = &mut self.journal {
-            let certificate = noted.map(|(_, noted)| noted);
+            journal.begin_event(&mut self.names);
+        }
+        let names = self.journal.is_some().then_some(&mut self.names);
+        let noted = self.certificates.record(event, place, address, limits, names);
+        let key = noted.map(|(key, _)| key);
+        let address =
+            event.remote_addr.and_then(|addr| self.record_address(event, word(addr), key));
+        if let Some(journal) = &mut self.journal {
+            let certificate = noted.and_then(|(_, name)| name);
             journal.add(event, &self.routes, &Stand { route, certificate, address });
         }
         self.tls.record(event, place.1, &mut self.limits);
@@ -150,13 +158,13 @@ impl Ledger {
         }
     }
 
-    /// Counts an event under its address; returns where that stands and whether it is new.
+    /// Counts an event under its address; returns its name, where a journal is kept.
     fn record_address(
         &mut self,
         event: &Event<'_>,
         addr: &[u8],
         key: Option<CertificateKey>,
-    ) -> (Place, bool) {
+    ) -> Option<Name> {
         let certificate = key.map(|key| self.seed.hash_key(&key));
         let change = |address: &mut AddressUse| {
             address.verdicts.add(event.verdict);
@@ -166,15 +174,21 @@ impl Ledger {
         };
         if let Some(place) = self.addresses.place(&WordRef(addr)) {
             self.addresses.change_at(place, change);
-            return (place, false);
+            return self.name_address(place);
         }
         let mut entry = AddressUse::default();
         let ((), owned) = change(&mut entry);
         let addr = Word::from(addr);
         let owned = addr.owned_bytes() + owned.unsigned_abs();
         let place = self.addresses.add(addr, entry, owned);
+        let name = self.name_address(place);
         evict_addresses(&mut self.addresses, &mut self.limits);
-        (place, true)
+        name
+    }
+
+    fn name_address(&mut self, place: Place) -> Option<Name> {
+        self.journal.as_ref()?;
+        self.addresses.mark_mut(place).map(|mark| self.names.of(mark))
     }
 
     /// Counts a hit of a bound outside of an event.

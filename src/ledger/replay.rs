@@ -7,8 +7,8 @@ use minicbor::{Decoder, decode};
 
 use super::Ledger;
 use super::journal_entry::{
-    ADDRESS, CLAIMED, CONTEXT, CertificateEntry, Context, ESCAPES, LIMIT_HIT, RESET, ROUTE,
-    ROUTES_MAX, VERIFIED, flag,
+    ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, Context, ESCAPES, LIMIT_HIT, RESET, ROUTE,
+    ROUTES_MAX, flag,
 };
 use super::limit_hits::Limit;
 use crate::event::judge::Target;
@@ -16,6 +16,7 @@ use crate::event::reason::Reason;
 use crate::event::route::Router;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event, Scope};
+use crate::limits::JOURNAL_NAMED_BYTES_MAX;
 
 /// Reads a journal from its beginning, piece by piece.
 #[derive(Debug, Default)]
@@ -23,25 +24,26 @@ pub struct Replay {
     router: Router,
     last_time: UnixMillis,
     routes: Named,
-    verified: Named,
-    claimed: Named,
-    addresses: Named,
+    /// Certificates and addresses.
+    names: Named,
     contexts: Named,
     events: u64,
 }
 
-/// What the places of a kind are, as it was written.
+/// What the numbers of a kind stand for, as it was written.
 #[derive(Debug, Default)]
 struct Named(Vec<Option<Box<[u8]>>>);
 
-/// Highest place that is believed: far above what any table holds, so that a damaged number does not
-/// take all memory.
-const PLACE_MAX: u64 = 1 << 20;
+/// Highest number that is believed: more names than fit in [`JOURNAL_NAMED_BYTES_MAX`], so that a
+/// damaged one does not take all memory.
+const NUMBER_MAX: u64 = 1 << 20;
+
+const _: () = assert!(JOURNAL_NAMED_BYTES_MAX / 4 <= 1 << 20, "a name takes four bytes at least");
 
 impl Named {
-    fn set(&mut self, place: u64, what: &[u8]) -> Result<(), decode::Error> {
-        let index = usize::try_from(place).ok().filter(|_| place <= PLACE_MAX);
-        let index = index.ok_or_else(|| decode::Error::message("a place beyond all tables"))?;
+    fn set(&mut self, number: u64, what: &[u8]) -> Result<(), decode::Error> {
+        let index = usize::try_from(number).ok().filter(|_| number <= NUMBER_MAX);
+        let index = index.ok_or_else(|| decode::Error::message("a number beyond all names"))?;
         if self.0.len() <= index {
             self.0.resize(index + 1, None);
         }
@@ -51,9 +53,9 @@ impl Named {
         Ok(())
     }
 
-    fn get(&self, place: u64) -> Result<&[u8], decode::Error> {
-        let named = usize::try_from(place).ok().and_then(|index| self.0.get(index)?.as_deref());
-        named.ok_or_else(|| decode::Error::message("a place that was not named"))
+    fn get(&self, number: u64) -> Result<&[u8], decode::Error> {
+        let named = usize::try_from(number).ok().and_then(|index| self.0.get(index)?.as_deref());
+        named.ok_or_else(|| decode::Error::message("a number that was not named"))
     }
 }
 
@@ -87,9 +89,8 @@ impl Replay {
         match d.u8()? {
             RESET => *self = Replay { events: self.events, ..Replay::default() },
             ROUTE => self.routes.set(d.u64()?, d.bytes()?)?,
-            ADDRESS => self.addresses.set(d.u64()?, d.bytes()?)?,
-            VERIFIED => self.verified.set(d.u64()?, item(d)?)?,
-            CLAIMED => self.claimed.set(d.u64()?, item(d)?)?,
+            ADDRESS => self.names.set(d.u64()?, d.bytes()?)?,
+            CERTIFICATE => self.names.set(d.u64()?, item(d)?)?,
             CONTEXT => self.contexts.set(d.u64()?, item(d)?)?,
             LIMIT_HIT => ledger.limits.hit_if(true, limit(d.str()?)?),
             ROUTES_MAX => {
@@ -121,13 +122,12 @@ impl Replay {
         } else {
             (self.routes.get(d.u64()?)?, false)
         };
-        let table = if has(flag::CLAIMED) { &self.claimed } else { &self.verified };
         let certificate: Option<CertificateEntry<'_>> = match has(flag::CERTIFICATE) {
-            true => Some(minicbor::decode(table.get(d.u64()?)?)?),
+            true => Some(minicbor::decode(self.names.get(d.u64()?)?)?),
             false => None,
         };
         let remote_addr = match has(flag::ADDRESS) {
-            true => Some(self.addresses.get(d.u64()?)?),
+            true => Some(self.names.get(d.u64()?)?),
             false => None,
         };
         let escape = certificate.as_ref().map_or(0, |certificate| usize::from(certificate.escape));

@@ -10,9 +10,9 @@ use std::hash::{BuildHasher, Hash};
 use foldhash::fast::RandomState;
 use hashbrown::{Equivalent, HashTable};
 
-/// What an entry costs beside its key and value: two links, the slot in the index, what the lists
-/// have grown ahead.
-const ENTRY_OVERHEAD_BYTES: usize = 32;
+/// What an entry costs beside its key and value: two links, its mark, the slot in the index, what the
+/// lists have grown ahead.
+const ENTRY_OVERHEAD_BYTES: usize = 40;
 
 /// The lists grow by one in so many, and shrink when twice as much of them is unused. Doubling would
 /// keep as much memory again as the entries take.
@@ -44,8 +44,7 @@ impl Place {
     /// No place: the end of the chain.
     pub const NONE: Place = Place(u32::MAX);
 
-    /// Its place in a list over all places.
-    pub(super) fn index(self) -> usize {
+    fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }
@@ -56,6 +55,8 @@ struct Links {
     newer: Place,
     /// The one seen last before it.
     older: Place,
+    /// Whatever its owner wants to remember of it, wherever it moves; 0 at first.
+    mark: u64,
 }
 
 /// A bounded map. Its keys are what clients send, so its hashing is randomly seeded.
@@ -138,13 +139,18 @@ impl<K: Hash + Eq, V> Table<K, V> {
             links.reserve_exact(more);
         }
         entries.push((key, value));
-        links.push(Links { newer: Place::NONE, older: Place::NONE });
+        links.push(Links { newer: Place::NONE, older: Place::NONE, mark: 0 });
         index.insert_unique(hash, place, |place| {
             entries.get(place.index()).map_or(0, |(key, _)| state.hash_one(key))
         });
         self.link(place);
         self.bytes += Self::entry_bytes(owned_bytes);
         place
+    }
+
+    /// The mark of the entry at a place. It goes with the entry, and is not part of what is saved.
+    pub(super) fn mark_mut(&mut self, place: Place) -> Option<&mut u64> {
+        self.links.get_mut(place.index()).map(|links| &mut links.mark)
     }
 
     /// Takes an entry out; `owned_bytes` tells what it owns.
@@ -233,7 +239,9 @@ impl<K: Hash + Eq, V> Table<K, V> {
         if let Some(known) = index.find_mut(hash, |known| *known == from) {
             *known = to;
         }
-        let Some(Links { newer, older }) = self.links.get(from.index()).copied() else { return };
+        let Some(Links { newer, older, .. }) = self.links.get(from.index()).copied() else {
+            return;
+        };
         match self.links.get_mut(newer.index()) {
             Some(links) => links.older = to,
             None => self.newest = to,
@@ -246,7 +254,9 @@ impl<K: Hash + Eq, V> Table<K, V> {
 
     #[inline]
     fn unlink(&mut self, place: Place) {
-        let Some(Links { newer, older }) = self.links.get(place.index()).copied() else { return };
+        let Some(Links { newer, older, .. }) = self.links.get(place.index()).copied() else {
+            return;
+        };
         match self.links.get_mut(newer.index()) {
             Some(links) => links.older = older,
             None => self.newest = older,
@@ -264,7 +274,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
             None => self.oldest = place,
         }
         if let Some(links) = self.links.get_mut(place.index()) {
-            *links = Links { newer: Place::NONE, older: self.newest };
+            (links.newer, links.older) = (Place::NONE, self.newest);
         }
         self.newest = place;
     }

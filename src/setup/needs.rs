@@ -9,9 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::source::{Options, Setup, SourceSetup};
-use crate::config::{Config, Format};
+use crate::config::{Config, Format, Source};
 use crate::limits::FILES_MATCHED_MAX;
 use crate::nginx::NginxConf;
+use crate::source::Listen;
 use crate::source::pattern::Pattern;
 
 /// Links that are followed from one path; what leads further leads nowhere (Linux: `MAXSYMLINKS`).
@@ -55,6 +56,15 @@ pub fn of_config(config: &Config, options: &Options) -> BTreeSet<Need> {
         }
     }
     needs
+}
+
+/// The directories that are written to beside that of the state: those of sockets.
+pub fn written(config: &Config) -> Vec<PathBuf> {
+    let directory = |source: &Source| match &source.listen {
+        Some(Listen::Unix(path)) => Some(or_here(path.parent()?)),
+        Some(Listen::Udp(_)) | None => None,
+    };
+    config.sources.iter().filter_map(directory).collect()
 }
 
 /// What nginx's configurations include, those that a source goes by.

@@ -26,7 +26,9 @@ use crate::nginx::{NginxConf, Problem};
 use crate::reader::{Reader, TimeRange};
 use crate::source::file::StartAt;
 use crate::source::pattern::{InvalidGlob, Pattern};
+use crate::source::socket::SocketError;
 use crate::source::stream::{Compression, MAGIC_BYTES};
+use crate::source::{Joiner, Line, Listen, Wrap};
 
 /// What the command line says; it wins over the configuration, also when that is read again.
 #[derive(Clone, Debug, Default)]
@@ -82,12 +84,17 @@ pub enum SetupError {
         "{0} logs are more than {SOURCES_MAX} sources: quote the glob, and its files are one source"
     )]
     TooMany(usize),
-    /// `-`
-    #[error(
-        "standard input cannot be followed: name the log file; `gatelog report -` and `gatelog \
-         parse -` read standard input"
-    )]
-    Stdin,
+    /// A socket.
+    #[error("source `{name}`: {source}")]
+    Socket {
+        /// The source.
+        name: String,
+        /// Why it cannot be had.
+        source: SocketError,
+    },
+    /// The system gives no thread for standard input.
+    #[error("standard input: {0}")]
+    Stdin(io::Error),
     /// A path.
     #[error("source `{name}`: {source}")]
     Glob {
@@ -200,6 +207,10 @@ pub struct SourceSetup {
     pub name: String,
     /// Files and globs, as written.
     pub paths: Vec<String>,
+    /// The socket that it listens on instead.
+    pub listen: Option<Listen>,
+    /// What stands around each line; `None`: the first line shows it.
+    pub wrap: Option<Wrap>,
     /// Where to begin in files that exist at the first look.
     pub start: StartAt,
     /// The format that was named, or recognised from lines that are there already.
@@ -217,9 +228,6 @@ impl SourceSetup {
         facts: &Facts,
         confs: &mut NginxConfs,
     ) -> Result<SourceSetup, SetupError> {
-        if source.paths.iter().any(|path| path == "-") {
-            return Err(SetupError::Stdin);
-        }
         let start = options.start.unwrap_or(match source.from {
             StartFrom::Beginning => StartAt::Beginning,
             StartFrom::End => StartAt::End,
@@ -227,6 +235,8 @@ impl SourceSetup {
         let mut setup = SourceSetup {
             name: source.name.clone(),
             paths: source.paths.clone(),
+            listen: source.listen.clone(),
+            wrap: source.wrap,
             start,
             format: None,
             conf: None,
@@ -246,8 +256,9 @@ impl SourceSetup {
             None => confs.own(logs()).cloned(),
         };
         let format = options.format.as_ref().unwrap_or(&source.format);
+        let lines: Vec<Vec<u8>> = logs().flat_map(|log| first_lines(log, start)).collect();
+        let lines = setup.unwrap(lines);
         setup.format = if *format == Format::Auto {
-            let lines: Vec<Vec<u8>> = logs().flat_map(|log| first_lines(log, start)).collect();
             setup.recogniser(logs()).recognise(lines.iter().map(Vec::as_slice))
         } else {
             choose(format, setup.conf.as_deref(), logs().next(), [])
@@ -256,13 +267,41 @@ impl SourceSetup {
         Ok(setup)
     }
 
-    /// The patterns of its paths.
+    /// Whether it is standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.paths.iter().any(|path| path == "-")
+    }
+
+    /// Takes off what stands around the lines, and learns from them what that is. Those of the error log
+    /// are left out.
+    fn unwrap(&mut self, lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        if self.wrap.is_none() {
+            let first = lines.iter().find(|line| !line.is_empty());
+            self.wrap = first.map(|line| Wrap::of(line));
+        }
+        if matches!(self.wrap, None | Some(Wrap::None)) {
+            return lines;
+        }
+        let (mut joiner, file) = (Joiner::new(self.wrap), Path::new("").into());
+        let mut unwrapped = Vec::new();
+        for bytes in &lines {
+            joiner.take(&file, Line { bytes, ..Line::default() }, |line| {
+                if !line.is_error_log() {
+                    unwrapped.push(line.bytes.to_vec());
+                }
+            });
+        }
+        unwrapped
+    }
+
+    /// The patterns of its paths; none of what is no file.
     ///
     /// # Errors
     /// The first that is no glob; none once the setup is made.
     pub fn patterns(&self) -> Result<Vec<Pattern>, SetupError> {
         let fail = |source| SetupError::Glob { name: self.name.clone(), source };
-        self.paths.iter().map(Pattern::new).collect::<Result<_, _>>().map_err(fail)
+        let paths = self.paths.iter().filter(|_| !self.is_stdin());
+        paths.map(Pattern::new).collect::<Result<_, _>>().map_err(fail)
     }
 
     /// The files that it has just now, or will have: a path without wildcards need not exist.
@@ -396,7 +435,6 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         };
         check(&[], "nothing to follow");
-        check(&["/nowhere/a.log", "-"], "standard input cannot be followed");
         let many: Vec<String> =
             (0..=SOURCES_MAX).map(|number| format!("/nowhere/{number}.log")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

@@ -125,11 +125,16 @@ pub enum GapReason {
     Unreadable,
     /// The file was deleted, or rotated out of its series, while nobody read it.
     Deleted,
+    /// The receive buffer of a UDP socket was full; datagrams as the kernel counts them, bytes unknown.
+    DroppedByKernel,
+    /// Our own buffer behind a socket was full; datagrams.
+    BufferFull,
 }
 
 impl GapReason {
     /// All reasons, in the order of [`Counters::gaps`].
-    pub const ALL: [Self; 3] = [Self::Truncated, Self::Unreadable, Self::Deleted];
+    pub const ALL: [Self; 5] =
+        [Self::Truncated, Self::Unreadable, Self::Deleted, Self::DroppedByKernel, Self::BufferFull];
 
     /// As a label value.
     pub fn name(self) -> &'static str {
@@ -137,6 +142,8 @@ impl GapReason {
             Self::Truncated => "truncated",
             Self::Unreadable => "unreadable",
             Self::Deleted => "deleted",
+            Self::DroppedByKernel => "dropped_by_kernel",
+            Self::BufferFull => "buffer_full",
         }
     }
 }
@@ -155,7 +162,7 @@ pub struct Gap {
 /// What a source has done since it was first followed; all values only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
 pub struct Counters {
-    /// Bytes read from files.
+    /// Bytes read from files, standard input or a socket.
     #[n(0)]
     pub read_bytes: u64,
     /// Files that lost their name: renamed, deleted or replaced, those included that were found
@@ -171,12 +178,20 @@ pub struct Counters {
     /// Looks that ran into [`FILES_MATCHED_MAX`].
     #[n(4)]
     pub match_limit_hits: u64,
+    /// Lines in parts that ran into [`PENDING_LINES_MAX`](crate::limits::PENDING_LINES_MAX) or
+    /// [`PENDING_BYTES_MAX`](crate::limits::PENDING_BYTES_MAX).
+    #[n(8)]
+    pub pending_limit_hits: u64,
     #[n(5)]
     truncated: Gap,
     #[n(6)]
     unreadable: Gap,
     #[n(7)]
     deleted: Gap,
+    #[n(9)]
+    pub(super) dropped_by_kernel: Gap,
+    #[n(10)]
+    pub(super) buffer_full: Gap,
 }
 
 impl Counters {
@@ -186,6 +201,30 @@ impl Counters {
             GapReason::Truncated => self.truncated,
             GapReason::Unreadable => self.unreadable,
             GapReason::Deleted => self.deleted,
+            GapReason::DroppedByKernel => self.dropped_by_kernel,
+            GapReason::BufferFull => self.buffer_full,
+        }
+    }
+
+    /// The sums of both.
+    #[must_use]
+    pub fn plus(&self, other: &Counters) -> Counters {
+        let gap = |a: Gap, b: Gap| Gap {
+            count: a.count.saturating_add(b.count),
+            bytes: a.bytes.saturating_add(b.bytes),
+        };
+        Counters {
+            read_bytes: self.read_bytes.saturating_add(other.read_bytes),
+            rotations: self.rotations.saturating_add(other.rotations),
+            truncations: self.truncations.saturating_add(other.truncations),
+            open_limit_hits: self.open_limit_hits.saturating_add(other.open_limit_hits),
+            match_limit_hits: self.match_limit_hits.saturating_add(other.match_limit_hits),
+            pending_limit_hits: self.pending_limit_hits.saturating_add(other.pending_limit_hits),
+            truncated: gap(self.truncated, other.truncated),
+            unreadable: gap(self.unreadable, other.unreadable),
+            deleted: gap(self.deleted, other.deleted),
+            dropped_by_kernel: gap(self.dropped_by_kernel, other.dropped_by_kernel),
+            buffer_full: gap(self.buffer_full, other.buffer_full),
         }
     }
 
@@ -203,6 +242,8 @@ impl Counters {
             GapReason::Truncated => &mut self.truncated,
             GapReason::Unreadable => &mut self.unreadable,
             GapReason::Deleted => &mut self.deleted,
+            GapReason::DroppedByKernel => &mut self.dropped_by_kernel,
+            GapReason::BufferFull => &mut self.buffer_full,
         };
         gap.count = gap.count.saturating_add(1);
         gap.bytes = gap.bytes.saturating_add(bytes);

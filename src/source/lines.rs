@@ -6,13 +6,14 @@
 
 use std::io::{self, Read};
 
+use gatelog_parsers::error_log::is_error_line;
 use memchr::memchr_iter;
 use minicbor::{Decode, Encode};
 
 use crate::limits::{CHUNK_BYTES, LINE_BYTES_MAX};
 
 /// One line, without its line end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Line<'a> {
     /// The line; at most [`LINE_BYTES_MAX`] bytes.
     pub bytes: &'a [u8],
@@ -22,6 +23,16 @@ pub struct Line<'a> {
     pub byte_offset: u64,
     /// The line's number, from 1 where reading began.
     pub line_number: u64,
+    /// A container wrote it to its standard error.
+    pub is_stderr: bool,
+}
+
+impl Line<'_> {
+    /// Whether the line, if it does not fit the format of the access log, is one of nginx's error log: it
+    /// begins like one, or stands where nginx's image writes that log, which may be told over several lines.
+    pub fn is_error_log(&self) -> bool {
+        self.is_stderr || is_error_line(self.bytes)
+    }
 }
 
 /// A place between two lines, or within the discarded rest of an overlong one. Reading can be taken
@@ -205,6 +216,7 @@ fn bounded(content: &[u8], position: LinePosition) -> Line<'_> {
         cut: content.len() > LINE_BYTES_MAX,
         byte_offset: position.byte_offset,
         line_number: position.line_number,
+        is_stderr: false,
     }
 }
 

@@ -26,6 +26,14 @@ pub struct FollowerState {
     pub closed: ClosedPlaces,
 }
 
+impl FollowerState {
+    /// Of what has no places to go on from.
+    pub fn of_counters(counters: Counters) -> FollowerState {
+        let open = OpenPlaces { counters, ..OpenPlaces::default() };
+        FollowerState { open, ..FollowerState::default() }
+    }
+}
+
 /// The files that were open, and what was done until then.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 pub struct OpenPlaces {
@@ -135,7 +143,8 @@ pub struct StoredPath(
     pub Arc<Path>,
 );
 
-mod stored_path {
+/// A path as its bytes.
+pub(super) mod stored_path {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
     use std::path::Path;
@@ -146,7 +155,7 @@ mod stored_path {
     use minicbor::encode::Write;
     use minicbor::{Decoder, Encoder};
 
-    pub(super) fn encode<C, W: Write>(
+    pub(in super::super) fn encode<C, W: Write>(
         path: &Arc<Path>,
         encoder: &mut Encoder<W>,
         _: &mut C,
@@ -154,7 +163,7 @@ mod stored_path {
         encoder.bytes(path.as_os_str().as_bytes())?.ok()
     }
 
-    pub(super) fn decode<C>(
+    pub(in super::super) fn decode<C>(
         decoder: &mut Decoder<'_>,
         _: &mut C,
     ) -> Result<Arc<Path>, DecodeError> {

@@ -14,5 +14,6 @@ mod page;
 mod reload;
 mod rotation;
 mod sandbox;
+mod sources;
 mod start;
 mod torture;

@@ -25,7 +25,6 @@ fn wrong_usage_exits_with_2() {
     check(&[], &["error: nothing to follow: name a log"]);
     check(&["--config", "empty.toml"], &["nothing to follow"]);
     check(&["--config", "bad.toml"], &["bad.toml:2:10", "`listen` in `[http]` is no address"]);
-    check(&["-"], &["standard input cannot be followed"]);
     check(
         &["combined.log"],
         &["`combined` has no $ssl_client_verify", "client_verify=$ssl_client_verify"],

@@ -12,3 +12,4 @@ mod inputs;
 mod parse;
 mod program;
 mod threads;
+mod wraps;

@@ -37,7 +37,7 @@ fn expected(lines: &[u8], seed: Seed) -> String {
     let router = Router::new(Patterns::default());
     let mut ledger = Ledger::new(seed, ROUTES_DEFAULT);
     for bytes in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let line = Line { bytes, cut: false, byte_offset: 0, line_number: 1 };
+        let line = Line { bytes, line_number: 1, ..Line::default() };
         assert!(reader.count(&line, &mut ledger, &router));
     }
     shown(&ledger)

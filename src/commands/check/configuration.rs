@@ -6,6 +6,7 @@ use crate::commands::context::{Complaint, Context, Failure};
 use crate::config::{Config, Format, Http, PathGroup, ServerFacts, Source, StartFrom};
 use crate::event::Scope;
 use crate::show::words::counted;
+use crate::source::Wrap;
 use crate::source::pattern::Pattern;
 
 /// Shows it, and returns the files of the sources. Without a configuration there is nothing.
@@ -77,13 +78,20 @@ fn source_lines(source: &Source, format: &str, found: &[(&String, Vec<String>)])
     if source.scope == Scope::Denials {
         line.push_str(", denials only");
     }
-    line.push_str(&format!(", client address ${}, from its {from}", source.client_address));
+    line.push_str(&format!(", client address ${}", source.client_address));
+    if source.listen.is_none() {
+        line.push_str(&format!(", from its {from}"));
+    }
+    if let Some(wrap) = source.wrap.filter(|wrap| *wrap != Wrap::None) {
+        line.push_str(&format!(", in {} lines", wrap.name()));
+    }
+    let listen = source.listen.iter().map(|listen| format!("  {listen}: syslog from nginx"));
     let paths = found.iter().map(|(path, files)| match files.as_slice() {
         [] => format!("  {path}: not there yet"),
         [file] if file == *path => format!("  {path}: there"),
         files => format!("  {path}: {}", counted(number(files.len()), "file")),
     });
-    std::iter::once(line).chain(paths).collect()
+    std::iter::once(line).chain(listen).chain(paths).collect()
 }
 
 fn routes_line(config: &Config) -> String {

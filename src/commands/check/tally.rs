@@ -13,7 +13,7 @@ use crate::escape::escape_text;
 use crate::event::Scope;
 use crate::event::verdict::Verdict;
 use crate::limits::LINE_BYTES_MAX;
-use crate::reader::{Reader, Unfit};
+use crate::reader::{LineKind, Reader, Unfit};
 use crate::setup::missing;
 use crate::show::words;
 use crate::source::Line;
@@ -31,6 +31,8 @@ pub(super) struct Tally {
     here: u64,
     elsewhere: u64,
     cut: u64,
+    /// Those of the error log that came the same way.
+    error_log: u64,
     first: Option<FirstUnfit>,
     /// Those that tell a verdict.
     judged: u64,
@@ -66,9 +68,10 @@ impl Tally {
             if event.is_none() && needs_verdict { Err(unjudged(record)) } else { Ok(()) }
         });
         match read {
-            Ok(None) => self.outside += 1,
-            Ok(Some(Ok(()))) => self.fit += 1,
-            Ok(Some(Err(unfit))) | Err(unfit) => self.unfit(line, unfit),
+            Ok(LineKind::OutOfRange) => self.outside += 1,
+            Ok(LineKind::ErrorLog) => self.error_log += 1,
+            Ok(LineKind::Access(Ok(()))) => self.fit += 1,
+            Ok(LineKind::Access(Err(unfit))) | Err(unfit) => self.unfit(line, unfit),
         }
     }
 
@@ -157,7 +160,7 @@ fn other(rest: &[(u64, &str)]) -> String {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { fit, outside, cut, .. } = self;
+        let Tally { fit, outside, cut, error_log, .. } = self;
         use words::count;
         let all = fit + self.unfit_count();
         match (all, self.unfit_count()) {
@@ -170,6 +173,9 @@ impl fmt::Display for Tally {
         }
         if *outside > 0 {
             write!(f, "; {} of other times", count(*outside))?;
+        }
+        if *error_log > 0 {
+            write!(f, "; {} of the error log", count(*error_log))?;
         }
         if *cut > 0 {
             write!(f, "; {} longer than {LINE_BYTES_MAX} bytes, cut", count(*cut))?;

@@ -191,6 +191,7 @@ fn source_families(snapshot: &Snapshot) -> [Series; 5] {
         let name = source.name.as_str();
         lines.add([name, "parsed"], float(source.lines.parsed));
         lines.add([name, "unparsed"], float(source.lines.unparsed));
+        lines.add([name, "error_log"], float(source.lines.error_log));
         bytes.add([name], float(source.files.read_bytes));
         unread.add([name], float(source.unread_bytes));
         for (reason, gap) in source.files.gaps() {

@@ -100,6 +100,7 @@ impl Snapshot {
         let of_files = [
             ("open_files", files(|files| files.open_limit_hits)),
             ("matched_files", files(|files| files.match_limit_hits)),
+            ("split_lines", files(|files| files.pending_limit_hits)),
         ];
         snapshot.limits.extend(of_files);
         snapshot.take_routes(ledger);
