@@ -62,16 +62,17 @@ families! {
         "When a certificate ends, for the 100 that end soonest of those verified here within 30 \
          days. Renew before; subtract time() for what is left.";
     LINES: Counter "log_lines_total" ["source", "outcome"]
-        "Lines read. Unparsed ones fit no log_format or tell no verdict and are counted nowhere \
-         else: gatelog check shows where they do not fit.";
+        "Lines read. Those of nginx's error log are told apart; unparsed ones fit no log_format or \
+         tell no verdict and are counted nowhere else: gatelog check shows where they do not fit.";
     BYTES: Counter "log_bytes_total" ["source"]
         "Bytes read from the files of a source.";
     UNREAD_BYTES: Gauge "log_unread_bytes" ["source"]
-        "Bytes in the files of a source that were not counted yet. Growing: the agent falls \
+        "Bytes of a source that have come and were not counted yet. Growing: the agent falls \
          behind.";
     GAPS: Counter "log_gaps_total" ["source", "reason"]
         "Times that lines were lost before they could be read: truncated (use rename rotation), \
-         unreadable (permissions, damaged archives), deleted (while the agent was not running).";
+         unreadable (permissions, damaged archives), deleted (while the agent was not running), \
+         dropped_by_kernel and buffer_full (datagrams that came too fast).";
     LAST_EVENT: Gauge "log_last_event_timestamp_seconds" ["source"]
         "Time stamp of the latest event in a source. Old: the log is quiet, or is written \
          elsewhere.";
