@@ -28,7 +28,7 @@ use crate::source::pattern::Pattern;
 use crate::source::places::{
     ClosedPlaces, FollowerState, OpenPlace, OpenPlaces, Place, StoredPath,
 };
-use crate::source::siblings::Newer;
+use crate::source::siblings::{Named, Newer};
 use crate::source::succession::{After, Fate, Room};
 
 /// Where to begin in a file that exists at the first look. Later ones are read from their start.
@@ -327,7 +327,7 @@ impl Follower {
             Ok(Check::Begun { written_before: written }) => {
                 let was = generation.open_place();
                 let than = Times { birth: written, modified: written };
-                self.open_after(&was, than, None, &[]) == 0
+                self.open_after(&was, than, None, Fate::Rewritten { now: &[] }) == 0
             }
             Ok(Check::Rewritten { was }) => {
                 self.counters.truncations += 1;
@@ -374,7 +374,7 @@ impl Follower {
             if let Some(after) = self.after_previous(&file.path) {
                 self.open_missed(&after, Room::Wait);
             }
-            if !self.has_room() {
+            if !self.has_room(1) {
                 self.tell_waiting(&file.path);
                 continue;
             }
@@ -416,7 +416,7 @@ impl Follower {
         Some(After {
             name,
             target,
-            newer: Newer { than: times, order: None },
+            newer: Newer { than: times, order: Named::Anything },
             own: None,
             beginnings: Vec::new(),
         })
@@ -472,14 +472,15 @@ impl Follower {
         self.packed.push(packed);
     }
 
-    /// Whether one more file may be opened; if not, the oldest rotated one that is read need not
-    /// wait for late writes any longer.
-    pub(super) fn has_room(&mut self) -> bool {
-        let room = self.generations.len() + self.packed.len() < OPEN_FILES_MAX;
-        if !room && !self.generations.iter().any(Generation::is_over) {
+    /// Whether one more file may be opened. If not so many as are wanted may, the oldest rotated ones
+    /// that are read, as many as it takes, need not wait for late writes any longer.
+    pub(super) fn has_room(&mut self, wanted: usize) -> bool {
+        let open = self.generations.len() + self.packed.len();
+        let over = self.generations.iter().filter(|it| it.is_over()).count();
+        for _ in over..(open + wanted).saturating_sub(OPEN_FILES_MAX) {
             self.generations.iter_mut().any(Generation::hurry);
         }
-        room
+        open < OPEN_FILES_MAX
     }
 
     /// Whether one more file may be opened that cannot wait.

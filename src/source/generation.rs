@@ -79,7 +79,10 @@ pub(super) struct Generation {
     /// The last read failed.
     pub(super) failing: bool,
     file: Arc<File>,
+    /// As last seen under its name: late writes say nothing about the files after it.
     times: Times,
+    /// The last write, in nanoseconds since 1970.
+    written: Option<i64>,
     head: Mark,
     /// Marks the bytes right before `position`.
     anchor: Mark,
@@ -106,7 +109,7 @@ impl Generation {
             }
             Begin::After(OpenPlace { place, read_to: before, .. }) => {
                 if place.key == key {
-                    times.birth = place.times.birth;
+                    times = place.times;
                 }
                 read_to = Some((*before).min(size_bytes));
                 (place.position, place.anchor)
@@ -122,6 +125,7 @@ impl Generation {
             resting: false,
             failing: false,
             times,
+            written: opened.times().modified,
             head: Mark::of(opened.head()),
             anchor,
             position,
@@ -174,7 +178,8 @@ impl Generation {
 
     /// What stands in it now is younger than any copy of what stood in it before.
     pub(super) fn begin_anew(&mut self) {
-        self.times.birth = self.times.modified;
+        self.times.modified = self.written;
+        self.times.birth = self.written;
     }
 
     /// The file has lost its name.
@@ -216,7 +221,7 @@ impl Generation {
         self.deleted = metadata.nlink() == 0;
         let mut buffer = [0; HEAD_BYTES];
         let head = read_at(&self.file, &mut buffer, 0)?;
-        let now = Times::of(&metadata).modified.or(self.times.modified);
+        let now = Times::of(&metadata).modified.or(self.written);
         if size < self.read_to || !self.head.begins(head) || !self.is_anchored()? {
             let was = Box::new(self.open_place());
             self.position = LinePosition::START;
@@ -225,11 +230,14 @@ impl Generation {
             self.head = Mark::of(head);
             self.beginning = head.to_vec();
             self.size_bytes = size;
-            self.times.modified = now;
+            self.written = now;
             self.begin_anew();
             return Ok(Check::Rewritten { was });
         }
-        let written_before = std::mem::replace(&mut self.times.modified, now);
+        let written_before = std::mem::replace(&mut self.written, now);
+        if !self.is_leaving() {
+            self.times.modified = now;
+        }
         let was_empty = self.head.length_bytes == 0;
         if head.len() > self.head.length_bytes {
             self.head = Mark::of(head);

@@ -61,8 +61,18 @@ impl Order {
 pub(super) struct Newer {
     /// Not older than these.
     pub(super) than: Times,
-    /// Younger than the sibling of this name, where the names tell.
-    pub(super) order: Option<Order>,
+    /// What the name must say.
+    pub(super) order: Named,
+}
+
+/// What the name of a sibling says about its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    Anything,
+    /// Not older than the sibling of this name.
+    NotOlder(Order),
+    /// Older than it.
+    Older(Order),
 }
 
 /// The file of this key, whatever its name is.
@@ -122,8 +132,12 @@ struct Rotated {
 impl Rotated {
     fn is_newer(&self, newer: &Newer) -> bool {
         let times = Times::of(&self.metadata);
-        let by_name = newer.order.and_then(|other| self.order.is_younger_than(other));
-        by_name != Some(false)
+        let is_named = match newer.order {
+            Named::Anything => true,
+            Named::NotOlder(other) => self.order.is_younger_than(other) != Some(false),
+            Named::Older(other) => self.order.is_younger_than(other) == Some(false),
+        };
+        is_named
             && times.not_before(&newer.than)
             // A compressed file is always younger than what it holds, but keeps its last write.
             && (!self.is_packed || times.modified >= newer.than.modified)
@@ -236,7 +250,7 @@ mod tests {
         };
         let newer_than = |previous: &Times, known: &str| -> Vec<PathBuf> {
             let known = at(known).metadata().ok().map(|found| FileKey::of(&found));
-            let than = Newer { than: *previous, order: None };
+            let than = Newer { than: *previous, order: Named::Anything };
             let found = newer(&at("a.log"), &than, |key| Some(*key) == known);
             found.map(|sibling| sibling.path).collect()
         };
@@ -250,18 +264,19 @@ mod tests {
         let later = |time: Option<i64>| time.map(|time| time + 60_000_000_000);
         let future = Times { birth: later(first.birth), modified: later(first.modified) };
         assert!(newer_than(&future, "").is_empty());
-        let all = |live: &Path, order: Option<Order>| {
+        let all = |live: &Path, order: Named| {
             newer(live, &Newer { than: first, order }, |_| false).count()
         };
-        assert_eq!(all(&at("a.log"), None), 3);
-        assert_eq!(all(&at("a.log"), Some(Order::Count(2))), 1);
-        assert_eq!(all(&at("a.log"), Some(Order::Date(2))), 3);
-        assert_eq!(all(Path::new("/"), None), 0);
-        assert_eq!(all(&at("none/a.log"), None), 0);
+        assert_eq!(all(&at("a.log"), Named::Anything), 3);
+        assert_eq!(all(&at("a.log"), Named::NotOlder(Order::Count(2))), 1);
+        assert_eq!(all(&at("a.log"), Named::Older(Order::Count(2))), 2);
+        assert_eq!(all(&at("a.log"), Named::NotOlder(Order::Date(2))), 3);
+        assert_eq!(all(Path::new("/"), Named::Anything), 0);
+        assert_eq!(all(&at("none/a.log"), Named::Anything), 0);
         // While it is compressed, both are there.
         write("a.log.1.gz");
-        assert_eq!(all(&at("a.log"), None), 3);
+        assert_eq!(all(&at("a.log"), Named::Anything), 3);
         std::fs::remove_file(at("a.log.1")).unwrap();
-        assert_eq!(all(&at("a.log"), None), 2, "not compressed, or not yet");
+        assert_eq!(all(&at("a.log"), Named::Anything), 2, "not compressed, or not yet");
     }
 }

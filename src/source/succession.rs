@@ -9,6 +9,7 @@
 //! (logrotate's manual says so too), and those that were written to a file between our last look and
 //! its deletion while the agent was not running.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::source::opened::Opened;
 use crate::source::packed::Packed;
 use crate::source::pattern::Pattern;
 use crate::source::places::{OpenPlace, Place};
-use crate::source::siblings::{self, Newer, Order, Sibling};
+use crate::source::siblings::{self, Named, Newer, Order, Sibling};
 
 /// What happens to files for which there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl After {
     }
 }
 
-/// Why what stood in a file is not there any more.
+/// Why what stands under a name is not what stood there.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Fate<'a> {
     /// It was emptied or written anew.
@@ -76,7 +77,7 @@ pub(super) enum Fate<'a> {
         /// What it begins with now, unless it is open already.
         now: &'a [u8],
     },
-    /// There is no such file.
+    /// The file is gone, or its name.
     Gone,
 }
 
@@ -95,13 +96,19 @@ impl Follower {
     /// which nothing can be found out is looked for again.
     pub(super) fn take_up(&mut self, found: &FoundFiles) {
         let mut later = Vec::new();
+        let live = self.pending.iter().filter(|it| !it.leaving);
+        let live: HashSet<Arc<Path>> = live.map(|it| Arc::clone(&it.place.name)).collect();
         while !self.pending.is_empty() {
             let was = self.pending.remove(0);
             let is_named = |it: &Pattern| it.names(&was.place.name);
             if !self.patterns.iter().any(is_named) {
                 continue;
             }
-            let is_last = !self.pending.iter().any(|later| later.place.name == was.place.name);
+            // What came after them came after the live one, if there was one.
+            let counts = |it: &OpenPlace| !it.leaving || !live.contains(&it.place.name);
+            let mut later_ones = self.pending.iter().filter(|it| counts(it));
+            let is_last =
+                counts(&was) && !later_ones.any(|later| later.place.name == was.place.name);
             match self.find_again(&was, found, is_last) {
                 Ok(Again::There) => {}
                 Ok(Again::Rewritten(own)) => {
@@ -172,9 +179,10 @@ impl Follower {
         self.counters.rotations += u64::from(named.is_none() && !was.leaving);
         if is_last && head.length_bytes == 0 {
             // It may have been written to, copied and emptied.
-            self.open_after(was, written(times), None, own.opened.head());
+            let fate = Fate::Rewritten { now: own.opened.head() };
+            self.open_after(was, written(times), None, fate);
         } else if is_last && named.is_none() {
-            self.open_after(was, *times, own.order, &[]);
+            self.open_after(was, *times, own.order, Fate::Gone);
         }
     }
 
@@ -182,10 +190,10 @@ impl Follower {
     /// it, then with those that came after it. Returns the bytes that are lost.
     pub(super) fn replaced(&mut self, was: &OpenPlace, fate: Fate<'_>, is_last: bool) -> u64 {
         let place = &was.place;
-        let (reason, than, now) = match fate {
+        let (reason, than) = match fate {
             // A copy that is older than the last write holds nothing that was not in the file then.
-            Fate::Rewritten { now } => (GapReason::Truncated, written(&place.times), now),
-            Fate::Gone => (GapReason::Deleted, place.times, &[][..]),
+            Fate::Rewritten { .. } => (GapReason::Truncated, written(&place.times)),
+            Fate::Gone => (GapReason::Deleted, place.times),
         };
         let copy = self.last_copy(was);
         let held_bytes = copy.as_ref().map(|copy| match copy.opened.is_compressed() {
@@ -198,7 +206,7 @@ impl Follower {
             Some(copy) => self.go_on(&copy, &on, None),
             None => self.remember(place.clone()),
         }
-        let younger = if is_last { self.open_after(was, than, order, now) } else { 0 };
+        let younger = if is_last { self.open_after(was, than, order, fate) } else { 0 };
         let lost_bytes = match held_bytes {
             Some(held) => was.size_bytes.saturating_sub(held.max(place.position.byte_offset)),
             None => was.unread_bytes(),
@@ -232,23 +240,30 @@ impl Follower {
         last
     }
 
-    /// Opens what came after a file, which begins with `now` now; returns how many there are.
+    /// Opens what came after a file; returns how many there are.
     pub(super) fn open_after(
         &mut self,
         was: &OpenPlace,
         than: Times,
         order: Option<Order>,
-        now: &[u8],
+        fate: Fate<'_>,
     ) -> usize {
         let Place { name, target, key, .. } = &was.place;
         let (name, target) = (Arc::clone(name), Arc::clone(target));
+        let (now, room) = match fate {
+            Fate::Rewritten { now } => (now, Room::Now),
+            // Whatever has the name next leads to them again.
+            Fate::Gone => (&[][..], Room::Wait),
+        };
         let beginnings = vec![was.beginning.clone(), now.to_vec()];
-        let after =
-            After { name, target, newer: Newer { than, order }, own: Some(*key), beginnings };
-        let count = self.open_missed(&after, Room::Now);
-        if order.is_some() {
+        let named = order.map_or(Named::Anything, Named::NotOlder);
+        let newer = Newer { than, order: named };
+        let after = After { name, target, newer, own: Some(*key), beginnings };
+        let count = self.open_missed(&after, room);
+        if let Some(order) = order {
             // Those that only look newer, as after a restored backup, are not missed later either.
-            self.pass_over(&After { newer: Newer { than, order: None }, ..after });
+            let newer = Newer { than, order: Named::Older(order) };
+            self.pass_over(&After { newer, ..after });
         }
         count
     }
@@ -331,9 +346,9 @@ impl Follower {
     pub(super) fn open_missed(&mut self, after: &After, room: Room) -> usize {
         let missed = self.missed(after);
         let count = missed.len();
-        for sibling in missed {
+        for (opened, sibling) in missed.into_iter().enumerate() {
             let has_room = match room {
-                Room::Wait => self.has_room(),
+                Room::Wait => self.has_room(count - opened),
                 Room::Now => self.has_room_now(),
             };
             match (has_room, room) {
@@ -404,7 +419,7 @@ impl Follower {
     pub(super) fn pass_over_siblings(&mut self, of: &Generation) {
         let OpenPlace { place, beginning, .. } = of.open_place();
         let Place { name, target, key, times, .. } = place;
-        let newer = Newer { than: times, order: None };
+        let newer = Newer { than: times, order: Named::Anything };
         self.pass_over(&After { name, target, newer, own: Some(key), beginnings: vec![beginning] });
     }
 

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 
-use gatelog::limits::CHUNK_BYTES;
+use gatelog::limits::{CHUNK_BYTES, OPEN_FILES_MAX};
 use gatelog::source::change::GapReason;
 use gatelog::source::file::{Progress, StartAt};
 
@@ -514,4 +514,50 @@ fn what_cannot_be_opened_is_waited_for() {
     scene.rename("away", "a.log");
     scene.round();
     scene.expect_all(&[("unread", 10)]);
+}
+
+#[test]
+fn more_files_rotated_meanwhile_than_may_be_open() {
+    let (mut scene, state) = killed();
+    let count = 3 * OPEN_FILES_MAX;
+    scene.rename("a.log", &format!("a.log.{}", count + 1));
+    for number in (1..=count).rev() {
+        scene.append(&format!("a.log.{number}"), &lines(&format!("file {number}"), 1));
+    }
+    scene.append("a.log", &lines("live", 1));
+    scene.restart(&state);
+    for _ in 0..10 {
+        assert!(scene.open_files() <= 2 * OPEN_FILES_MAX);
+        scene.round();
+    }
+    let numbers = (1..=count).rev().map(|number| format!("file {number} 0"));
+    let unread = lines("unread", 10);
+    let expected: Vec<String> = unread.lines().map(str::to_owned).chain(numbers).collect();
+    assert_eq!(scene.lines.get(..expected.len()), Some(&*expected));
+    assert_eq!(scene.lines.get(expected.len()..), Some(&["live 0".to_owned()][..]));
+    scene.expect_gaps([(0, 0); 3]);
+}
+
+#[test]
+fn written_late_and_compressed_meanwhile() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n");
+    scene.look();
+    scene.rename("a.log", "a.log.2");
+    scene.append("a.log.1", "");
+    scene.append("a.log", "");
+    scene.look();
+    scene.append("a.log", "2\n");
+    scene.rename("a.log.2", "a.log.3");
+    scene.rename("a.log.1", "a.log.2");
+    copy(&scene, "a.log", "a.log.1");
+    truncate(&scene, "a.log");
+    scene.round();
+    let state = scene.state();
+    scene.append("a.log.2", "late\n");
+    scene.gzip("a.log.2");
+    scene.append("a.log", "last\n");
+    scene.restart(&state);
+    scene.lines.sort();
+    scene.expect(&["1", "2", "last", "late"]);
 }
