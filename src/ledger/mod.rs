@@ -10,6 +10,7 @@ pub mod distinct;
 pub mod gates;
 pub mod image;
 pub mod journal;
+mod journal_context;
 mod journal_entry;
 pub mod limit_hits;
 pub mod replay;
