@@ -166,6 +166,17 @@ pub(super) struct Follow {
     twin_log: TwinLog,
 }
 
+/// What the thread has to do with.
+pub(super) struct Around {
+    pub(super) inbox: Inbox,
+    pub(super) clock: Clock,
+    pub(super) readiness: watch::Sender<Readiness>,
+    pub(super) watched: Watched,
+    pub(super) sandbox: Arc<Sandbox>,
+    /// What a source that is no file wakes the thread with.
+    pub(super) wake: Wake,
+}
+
 /// What reading a chunk of each source came to.
 struct Round {
     /// Something was read or finished; there may be more.
@@ -188,13 +199,9 @@ impl Follow {
     pub(super) fn new(
         setup: Setup,
         state: Begun,
-        inbox: Inbox,
-        clock: Clock,
-        readiness: watch::Sender<Readiness>,
-        watched: Watched,
-        sandbox: Arc<Sandbox>,
-        wake: Wake,
+        around: Around,
     ) -> Result<Follow, SetupError> {
+        let Around { inbox, clock, readiness, watched, sandbox, wake } = around;
         let Setup { config, router, sources, .. } = setup;
         let Begun { ledger, sources: mut other_sources, saver, failure } = state;
         let begin = |setup| begin_source(setup, &mut other_sources, &wake);

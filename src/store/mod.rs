@@ -191,8 +191,8 @@ impl Store {
     fn open_locked(directory: &Path, lock: Lock) -> Result<(Store, Saved), (StoreError, Lock)> {
         let path = directory.join(FILE_NAME);
         let opened = open_file(&path).and_then(|(connection, file)| {
-            let saved = load(&connection, &path)?;
             let saves = prune(&connection).map_err(|source| sqlite_error(&path, source))?;
+            let saved = load(&connection, &path)?;
             Ok((connection, file, saved, saves))
         });
         match opened {
