@@ -196,11 +196,7 @@ impl Follow {
     ///
     /// # Errors
     /// A socket that cannot be had.
-    pub(super) fn new(
-        setup: Setup,
-        state: Begun,
-        around: Around,
-    ) -> Result<Follow, SetupError> {
+    pub(super) fn new(setup: Setup, state: Begun, around: Around) -> Result<Follow, SetupError> {
         let Around { inbox, clock, readiness, watched, sandbox, wake } = around;
         let Setup { config, router, sources, .. } = setup;
         let Begun { ledger, sources: mut other_sources, saver, failure } = state;
@@ -300,8 +296,11 @@ impl Follow {
 
     /// Waits for a request, or until there may be something to do without one.
     fn wait(&mut self) -> Result<Option<Request>, Gone> {
-        let saver = self.saver.as_ref().map(|saver| saver.rest(&mut self.ledger));
-        let rest = self.rest().min(saver.unwrap_or(Duration::MAX));
+        let mut rest = self.rest();
+        // A busy log is looked at soon enough to save it.
+        if let Some(saver) = self.saver.as_ref().filter(|_| !self.pace.is_busy()) {
+            rest = rest.min(saver.rest(&mut self.ledger));
+        }
         self.inbox.wait(rest)
     }
 

@@ -100,7 +100,7 @@ impl Journal {
 
     /// Adds an event that the ledger has just counted.
     pub(super) fn add(&mut self, event: &Event<'_>, routes: &Routes, stand: &Stand) {
-        let context = self.name_context(event, stand.route);
+        let context = self.name_context(event);
         let route = routes.as_worked_out(stand.route);
         if route.is_none() && self.routes.mark(stand.route.index()) {
             self.name(ROUTE, stand.route.index() as u64, bytes(routes.name(stand.route)));
@@ -154,11 +154,8 @@ impl Journal {
         self.put((RESET,));
     }
 
-    fn name_context(&mut self, event: &Event<'_>, route: RouteId) -> u32 {
-        // A route has one upstream, or some whose last digits differ.
-        let upstream = event.upstream_addr.and_then(|addr| addr.last()).copied().unwrap_or(0);
-        let slot = route.index() * 8 + event.verdict.index() + usize::from(upstream) * 4;
-        let (number, new) = self.contexts.number(event, slot);
+    fn name_context(&mut self, event: &Event<'_>) -> u32 {
+        let (number, new) = self.contexts.number(event);
         if let Some(context) = new {
             let before = self.bytes.len();
             self.put((CONTEXT, number, &context));

@@ -10,8 +10,9 @@ use super::journal_entry::Context;
 use crate::event::reason::Reason;
 use crate::event::{Event, Scope};
 
-/// Contexts that are found by comparing, in the slots of their routes. A power of two.
-const RECENT_MAX: usize = 256;
+/// Contexts that are found by comparing, each in a slot that the ends of its texts choose; a power of
+/// two. Another one in the same slot takes it and makes both slower only.
+const RECENT_MAX: usize = 1024;
 
 const _: () = assert!(RECENT_MAX.is_power_of_two());
 
@@ -47,15 +48,10 @@ impl Contexts {
         self.recent.clear();
     }
 
-    /// The number of an event's context, and the context itself if it is new. Events of one `slot` are
-    /// likely to have the same.
+    /// The number of an event's context, and the context itself if it is new.
     #[inline]
-    pub(super) fn number<'a>(
-        &mut self,
-        event: &Event<'a>,
-        slot: usize,
-    ) -> (u32, Option<Context<'a>>) {
-        let slot = slot % RECENT_MAX;
+    pub(super) fn number<'a>(&mut self, event: &Event<'a>) -> (u32, Option<Context<'a>>) {
+        let slot = slot(event);
         match self.recent.get(slot) {
             Some(Some(recent)) if recent.is_of(event) => (recent.number, None),
             _ => self.look_up(event, slot),
@@ -115,6 +111,24 @@ impl Recent {
             && same(&self.tls_cipher, event.tls_cipher)
             && same(&self.upstream_addr, event.upstream_addr)
     }
+}
+
+/// Where a context would be.
+#[inline]
+fn slot(event: &Event<'_>) -> usize {
+    let ends = |text: &[u8]| match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first).rotate_left(29) ^ u64::from_le_bytes(*last)
+        }
+        _ => text.iter().fold(0, |ends, byte| ends << 8 | u64::from(*byte)),
+    };
+    let texts = [event.tls_protocol, event.tls_cipher, event.upstream_addr];
+    let texts = texts.into_iter().map(Option::unwrap_or_default).map(ends);
+    let reason = event.reason.map_or(0, |reason| reason as u64);
+    let mixed = texts.fold(ends(event.server.as_bytes()) ^ reason, |mixed, ends| {
+        (mixed.rotate_left(31) ^ ends).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    usize::try_from(mixed >> (u64::BITS - RECENT_MAX.trailing_zeros())).unwrap_or(0)
 }
 
 fn others(event: &Event<'_>) -> (bool, Option<Reason>, bool, Scope) {
