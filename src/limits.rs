@@ -379,6 +379,10 @@ pub const LIST_ENTRIES_MAX: usize = 1000;
 /// before the transaction ends.
 pub const STORE_CACHE_KIB: u32 = 2048;
 
+/// Bytes of a page of the state. A piece of the journal takes several, each of which costs two system
+/// calls.
+pub const STORE_PAGE_BYTES: u32 = 16 * 1024;
+
 /// Size to which the write-ahead log is cut when it was larger, in bytes. It grows for as long as one
 /// transaction, an image of the whole ledger, needs.
 pub const STORE_WAL_BYTES: u64 = 16 << 20;

@@ -25,7 +25,7 @@ use crate::clock::UnixMilliseconds;
 use crate::ledger::Ledger;
 use crate::ledger::image::{ImageError, ImageReader};
 use crate::ledger::replay::Replay;
-use crate::limits::{SAVED_SOURCES_MAX, STORE_CACHE_KIB, STORE_WAL_BYTES};
+use crate::limits::{SAVED_SOURCES_MAX, STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_BYTES};
 use crate::source::identity::hash;
 use lock::Lock;
 
@@ -326,7 +326,7 @@ fn open_file(path: &Path) -> Result<(Connection, (u64, u64)), StoreError> {
     connection
         .execute_batch(&format!(
             "PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF; \
-             PRAGMA cache_size = -{STORE_CACHE_KIB}; PRAGMA auto_vacuum = INCREMENTAL; \
+             PRAGMA page_size = {STORE_PAGE_BYTES}; PRAGMA cache_size = -{STORE_CACHE_KIB}; PRAGMA auto_vacuum = INCREMENTAL; \
              PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA journal_size_limit = {STORE_WAL_BYTES};"
         ))
