@@ -400,16 +400,20 @@ pub const COMMIT_INTERVAL: Duration = Duration::from_millis(50);
 /// Bytes of the journal at which a transaction does not wait for its time.
 pub const JOURNAL_PIECE_BYTES: usize = 256 * 1024;
 
-/// Bytes of the journal in memory at which the reading thread waits for the disk.
+/// Bytes of the journal in memory at which the reading thread waits for the disk, until a transaction
+/// has taken `SAVE_WAIT_MAX`; then the journal is dropped.
 pub const JOURNAL_UNSAVED_BYTES_MAX: usize = 1 << 20;
 
-/// How long a transaction may take before the agent says that its state is not saved, and goes on
-/// without.
+/// How long a transaction may take before the agent says that its state is not saved, and shows what
+/// it counts without waiting for it.
 pub const SAVE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// How long the reading thread waits, all in all, for room to hand over an image of the ledger. What
-/// does not fit is tried again later.
-pub const IMAGE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// does not fit is tried again later, and then may take twice as long.
+pub const IMAGE_WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// Longest time that the reading thread waits for room for an image; what is shown waits with it.
+pub const IMAGE_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// Events after which an image is made, so that few have to be recorded again at the next start: one
 /// takes about a microsecond.
@@ -432,11 +436,15 @@ pub const SAVE_RETRY_MIN: Duration = Duration::from_millis(500);
 /// Longest wait until saving is tried again.
 pub const SAVE_RETRY_MAX: Duration = Duration::from_secs(10);
 
-/// Shortest time between two messages that the state is not saved.
+/// Shortest time between two messages that the state is not saved: a slow disk may be in time and too
+/// late by turns.
 pub const SAVE_TOLD_INTERVAL: Duration = Duration::from_secs(60);
 
 const _: () = assert!(JOURNAL_PIECE_BYTES < JOURNAL_UNSAVED_BYTES_MAX);
 const _: () = assert!(SAVE_WAIT_MAX.as_millis() < HTTP_PAGE_TIMEOUT.as_millis());
+const _: () = assert!(
+    IMAGE_WAIT_MAX.as_millis() + IMAGE_WAIT_MIN.as_millis() < HTTP_PAGE_TIMEOUT.as_millis()
+);
 
 // ---- the agent ----
 
@@ -474,7 +482,12 @@ pub const STOP_DRAIN_GRACE: Duration = Duration::from_secs(5);
 /// How long the agent waits for its own threads when it stops, the drain included.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
-const _: () = assert!(STOP_DRAIN_GRACE.as_secs() < STOP_GRACE.as_secs());
+/// How long the agent waits for the disk to save the last counts when it stops, the drain included.
+/// What is not saved then is read again from the logs at the next start.
+pub const STOP_SAVE_GRACE: Duration = Duration::from_secs(7);
+
+const _: () = assert!(STOP_DRAIN_GRACE.as_secs() < STOP_SAVE_GRACE.as_secs());
+const _: () = assert!(STOP_SAVE_GRACE.as_secs() < STOP_GRACE.as_secs());
 const _: () = assert!(HTTP_SHUTDOWN_GRACE.as_secs() < STOP_GRACE.as_secs());
 
 /// Lines in a row that do not fit a format that was recognised; then it is recognised anew. nginx

@@ -5,8 +5,10 @@
 //! may be seen only once their counts are on disk travel with the transaction that saves those.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -29,25 +31,31 @@ impl Answer {
     }
 }
 
+/// Those who wait for one transaction. They are answered once: by the thread that saves when it is
+/// done, or by the one that reads when that takes too long.
+#[derive(Clone, Default)]
+pub(super) struct Answers(Arc<Mutex<Vec<Answer>>>);
+
+impl Answers {
+    pub(super) fn new(answers: Vec<Answer>) -> Answers {
+        Answers(Arc::new(Mutex::new(answers)))
+    }
+
+    pub(super) fn send(&self) {
+        let answers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        answers.into_iter().for_each(Answer::send);
+    }
+}
+
 /// What the thread is to do.
 pub(super) enum Work {
     /// One transaction.
-    Commit { changes: Changes, answers: Vec<Answer> },
+    Commit { changes: Changes, answers: Answers },
     /// The next part of the image of this number. A part of another one, or other work, gives up the
     /// image before.
     ImagePart { image: u64, part: Vec<u8> },
     /// The image is whole.
-    FinishImage { image: u64, sources: Vec<(String, Vec<u8>)>, answers: Vec<Answer> },
-}
-
-impl Work {
-    /// Those who wait for it.
-    pub(super) fn into_answers(self) -> Vec<Answer> {
-        match self {
-            Work::Commit { answers, .. } | Work::FinishImage { answers, .. } => answers,
-            Work::ImagePart { .. } => Vec::new(),
-        }
-    }
+    FinishImage { image: u64, sources: Vec<(String, Vec<u8>)>, answers: Answers },
 }
 
 /// What became of a commit or an image.
@@ -66,9 +74,17 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Lets the thread do what was handed over, close the store, and end.
-    pub(super) fn end(self) {
+    /// Lets the thread do what was handed over, close the store, and end. One that the disk holds for
+    /// longer is left behind: it ends with the process.
+    pub(super) fn end(self, at_most: Duration) {
         drop(self.work);
+        loop {
+            match self.done.recv_timeout(at_most) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
         if self.thread.join().is_err() {
             tracing::error!("the thread that saves has panicked; its last words stand above");
         }
@@ -108,6 +124,8 @@ pub(super) fn spawn(
             }
         }
         keeping.give_up_image();
+        drop(keeping);
+        drop(outbox);
     })?;
     Ok(Keeper { work, done, thread })
 }
@@ -122,7 +140,8 @@ impl Keeping {
                     Some(store) => store.commit(&changes),
                     None => Err(StoreError::Gone(self.directory.clone())),
                 };
-                self.answer(answers);
+                // They are on disk now, or will not be for some time: then they are better shown than not.
+                answers.send();
                 self.let_go_if_gone(&result);
                 Some(Done { result, buffer: std::mem::take(&mut changes.journal) })
             }
@@ -132,16 +151,12 @@ impl Keeping {
             }
             Work::FinishImage { image, sources, answers } => {
                 let result = self.finish_image(image, &sources);
-                self.answer(answers);
+                // They are on disk now, or will not be for some time: then they are better shown than not.
+                answers.send();
                 self.let_go_if_gone(&result);
                 Some(Done { result, buffer: Vec::new() })
             }
         }
-    }
-
-    /// Sends what is on disk now, or will not be for some time: then it is better shown than not.
-    fn answer(&self, answers: Vec<Answer>) {
-        answers.into_iter().for_each(Answer::send);
     }
 
     fn put_image_part(&mut self, image: u64, part: &[u8]) {
