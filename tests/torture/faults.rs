@@ -1,0 +1,280 @@
+//! The disk under the state fails while the agent runs: it goes on counting, says so, and saves again
+//! when it can. Afterwards it is killed and started again, and every line is counted once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use gatelog::clock::Clock;
+
+use crate::agent::{Agent, Directory, expired, verified};
+use crate::disk::{Fault, SmallDisk};
+use crate::{alone, say};
+
+/// Long enough for several tries to save.
+const FAULT: Duration = Duration::from_millis(2500);
+
+/// Nothing more comes in this time.
+const SETTLED: Duration = Duration::from_millis(400);
+
+const NOT_SAVED: &str = "the state is not saved";
+
+/// A log, and the agents that follow it one after the other.
+struct Scene {
+    directory: Directory,
+    agent: Option<Agent>,
+    /// Beside those that name the state directory and the log.
+    arguments: Vec<&'static str>,
+    disk: Option<SmallDisk>,
+    written: u32,
+}
+
+impl Scene {
+    /// An agent that has saved some lines.
+    fn start(arguments: &[&'static str]) -> Scene {
+        let mut scene = Scene::new(Directory::new(), arguments);
+        scene.begin();
+        scene.write(20);
+        scene.is_healthy();
+        scene
+    }
+
+    fn new(directory: Directory, arguments: &[&'static str]) -> Scene {
+        directory.write("a.log", "");
+        directory.write("without-sandbox.toml", "sandbox = false\n");
+        Scene { directory, agent: None, arguments: arguments.to_vec(), disk: None, written: 0 }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.directory.at("state")
+    }
+
+    fn agent(&self) -> &Agent {
+        self.agent.as_ref().unwrap()
+    }
+
+    fn command(&self, state: &Path) -> Command {
+        let state = state.display().to_string();
+        let run = ["run", "--listen", "127.0.0.1:0", "--from", "beginning", "--state-dir", &state];
+        self.directory.gatelog(&[&run, self.arguments.as_slice(), &["a.log"]].concat())
+    }
+
+    fn begin(&mut self) {
+        let mut command = self.command(&self.state());
+        if let Some(disk) = &self.disk {
+            command = disk.command(&command);
+        }
+        self.agent = Some(Agent::start(&mut command));
+    }
+
+    /// Writes lines, and sees that all that were ever written are counted, once.
+    fn write(&mut self, count: u32) {
+        for number in 0..count {
+            let line = if number % 3 == 0 { expired("/a") } else { verified("/b") };
+            self.directory.append("a.log", &line);
+        }
+        self.written += count;
+        self.counts_all();
+    }
+
+    #[track_caller]
+    fn counts_all(&self) {
+        self.agent().comes_to("requests_total", &[], f64::from(self.written));
+        self.agent().comes_to("log_lines_total", &["\"parsed\""], f64::from(self.written));
+    }
+
+    #[track_caller]
+    fn is_healthy(&self) {
+        self.agent().comes_to("state_healthy", &[], 1.0);
+        self.agent().is_ready(true);
+    }
+
+    /// Sees that it says why it does not save: in the metrics, in `/readyz`, and once in its log.
+    #[track_caller]
+    fn is_failing(&self, reason: &str) {
+        let agent = self.agent();
+        agent.comes_to("state_healthy", &[], 0.0);
+        let ready = agent.is_ready(false);
+        let told = ready.lines().find(|line| line.contains("state: "));
+        assert!(told.is_some_and(|told| told.contains(reason)), "{reason}: {ready}");
+        let said = agent.says(NOT_SAVED);
+        assert!(said.contains("ERROR") && said.contains(reason), "{said}");
+    }
+
+    /// What its log should hold once however long the fault was.
+    #[track_caller]
+    fn has_said_once(&self, text: &str) {
+        let log = self.agent().log();
+        assert_eq!(log.matches(text).count(), 1, "{text:?} in:\n{log}");
+    }
+
+    #[track_caller]
+    fn recovers(&self) {
+        self.is_healthy();
+        self.agent().says("the state is saved again");
+        self.has_said_once(NOT_SAVED);
+        self.counts_all();
+    }
+
+    /// SIGKILL, and the next one: every line is counted once.
+    #[track_caller]
+    fn is_killed_and_goes_on(&mut self) {
+        drop(self.agent.take());
+        self.begin();
+        self.goes_on();
+    }
+
+    #[track_caller]
+    fn goes_on(&mut self) {
+        self.agent().says("counts go on from the saved state");
+        self.counts_all();
+        std::thread::sleep(SETTLED);
+        self.counts_all();
+        self.write(7);
+        self.is_healthy();
+    }
+
+    /// SIGTERM. Returns how long it took, and its log.
+    fn stop(&mut self) -> (Duration, String) {
+        let mut agent = self.agent.take().unwrap();
+        let clock = Clock::system();
+        agent.signal("TERM");
+        let status = agent.ends();
+        assert_eq!(status.code(), Some(0), "{}", agent.log());
+        std::thread::sleep(Duration::from_millis(50));
+        (clock.monotonic().since_start(), agent.log())
+    }
+}
+
+/// What strace does, and what the agent says of it.
+const FAULTS: [(&str, &str, &str); 4] = [
+    ("full", "pwrite64:error=ENOSPC", "database or disk is full"),
+    ("read-only", "pwrite64:error=EROFS", "disk I/O error"),
+    ("broken", "fsync,fdatasync:error=EIO", "disk I/O error"),
+    ("slow", "fsync,fdatasync:delay_enter=3000000", "the disk has not answered for 2 s"),
+];
+
+#[test]
+fn a_fault_ends() {
+    let _alone = alone();
+    for (name, inject, reason) in FAULTS {
+        let mut scene = Scene::start(&[]);
+        let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+        scene.write(30);
+        scene.is_failing(reason);
+        std::thread::sleep(FAULT);
+        scene.write(10);
+        scene.has_said_once(NOT_SAVED);
+        fault.end(scene.agent());
+        let clock = Clock::system();
+        scene.recovers();
+        let took = clock.monotonic().since_start();
+        scene.write(5);
+        scene.is_killed_and_goes_on();
+        say(&format!("{name}: {} lines, each once, saved again after {took:?}", scene.written));
+    }
+}
+
+#[test]
+fn killed_in_the_middle_of_a_fault() {
+    let _alone = alone();
+    for (name, inject, reason) in FAULTS {
+        let mut scene = Scene::start(&[]);
+        let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+        scene.write(30);
+        scene.is_failing(reason);
+        scene.is_killed_and_goes_on();
+        drop(fault);
+        say(&format!("{name}, killed meanwhile: {} lines, each once", scene.written));
+    }
+}
+
+#[test]
+fn stopped_in_the_middle_of_a_fault() {
+    let _alone = alone();
+    let stuck = ("stuck", "fsync,fdatasync:delay_enter=60000000", "has not answered for 2 s");
+    for (name, inject, reason) in FAULTS.into_iter().chain([stuck]) {
+        let mut scene = Scene::start(&[]);
+        let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+        scene.write(30);
+        scene.is_failing(reason);
+        let (took, log) = scene.stop();
+        assert!(took < Duration::from_secs(8), "{name}: {took:?}");
+        if name != "slow" {
+            assert!(log.contains("the last counts and places were not saved"), "{name}: {log}");
+        }
+        scene.begin();
+        scene.goes_on();
+        drop(fault);
+        say(&format!("{name}, stopped meanwhile: {} lines, each once, {took:?}", scene.written));
+    }
+}
+
+/// A disk that takes its time is no fault; what is shown waits for it.
+#[test]
+fn a_disk_that_is_a_little_slow() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    let slow = "fsync,fdatasync:delay_enter=300000";
+    let Some(fault) = Fault::begin(scene.agent(), slow) else { return };
+    for _ in 0..5 {
+        let clock = Clock::system();
+        scene.write(30);
+        assert!(clock.monotonic().since_start() >= Duration::from_millis(250));
+        scene.is_healthy();
+    }
+    assert!(!scene.agent().log().contains(NOT_SAVED), "{}", scene.agent().log());
+    scene.is_killed_and_goes_on();
+    drop(fault);
+}
+
+/// A file system that is really full, without anybody tracing the agent.
+#[test]
+fn a_file_system_that_is_full() {
+    let _alone = alone();
+    let directory = Directory::new();
+    fs::create_dir(directory.at("state")).unwrap();
+    let Some(disk) = SmallDisk::mount(&directory.at("state"), "256k") else { return };
+    let mut scene = Scene::new(directory, &[]);
+    scene.disk = Some(disk);
+    scene.begin();
+    scene.write(20);
+    scene.is_healthy();
+    scene.disk.as_ref().unwrap().fill();
+    // What was written to before has room in it for some time.
+    for _ in 0..100 {
+        scene.write(30);
+        if scene.agent().sum("state_healthy", &[]) < 0.5 {
+            break;
+        }
+    }
+    scene.is_failing("database or disk is full");
+    scene.write(30);
+    scene.disk.as_ref().unwrap().empty();
+    scene.recovers();
+    scene.is_killed_and_goes_on();
+}
+
+#[test]
+fn the_file_is_removed() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    fs::remove_file(scene.state().join("state.db")).unwrap();
+    scene.write(30);
+    scene.agent().says("was removed or replaced while it was in use");
+    scene.recovers();
+    assert!(scene.state().join("state.db").exists());
+    scene.is_killed_and_goes_on();
+}
+
+#[test]
+fn the_directory_is_removed_and_made_again() {
+    let _alone = alone();
+    let mut scene = Scene::start(&["--config", "without-sandbox.toml"]);
+    fs::remove_dir_all(scene.state()).unwrap();
+    fs::create_dir(scene.state()).unwrap();
+    scene.write(30);
+    scene.recovers();
+    scene.is_killed_and_goes_on();
+}
