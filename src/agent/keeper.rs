@@ -4,6 +4,8 @@
 //! either. What is handed over is bounded, and so is what waits: see [`super::saver`]. Answers that
 //! may be seen only once their counts are on disk travel with the transaction that saves those.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::follow::Requests;
+use super::sandbox::Sandbox;
 use crate::clock::Clock;
 use crate::limits::KEEPER_WORK_MAX;
 use crate::show::metrics::Snapshot;
@@ -60,7 +63,8 @@ pub(super) enum Work {
 
 /// What became of a commit or an image.
 pub(super) struct Done {
-    pub(super) result: Result<(), StoreError>,
+    /// Or why not.
+    pub(super) result: Result<(), String>,
     /// The journal's bytes, to be used again.
     pub(super) buffer: Vec<u8>,
 }
@@ -99,6 +103,7 @@ struct Keeping {
     /// The image that is being written, and what went wrong with it.
     image: Option<(u64, Result<(), StoreError>)>,
     requests: Requests,
+    sandbox: Arc<Sandbox>,
 }
 
 /// Starts the thread.
@@ -110,11 +115,12 @@ pub(super) fn spawn(
     store: Option<Store>,
     clock: Clock,
     requests: Requests,
-) -> std::io::Result<Keeper> {
+    sandbox: Arc<Sandbox>,
+) -> io::Result<Keeper> {
     let (work, inbox) = sync_channel(KEEPER_WORK_MAX);
     // As many as there can be works: the thread never waits for room.
     let (outbox, done) = sync_channel(KEEPER_WORK_MAX + 1);
-    let mut keeping = Keeping { directory, clock, store, image: None, requests };
+    let mut keeping = Keeping { directory, clock, store, image: None, requests, sandbox };
     let thread = std::thread::Builder::new().name("keep".to_owned()).spawn(move || {
         while let Ok(work) = inbox.recv() {
             if let Some(done) = keeping.work(work) {
@@ -142,8 +148,7 @@ impl Keeping {
                 };
                 // They are on disk now, or will not be for some time: then they are better shown than not.
                 answers.send();
-                self.let_go_if_gone(&result);
-                Some(Done { result, buffer: std::mem::take(&mut changes.journal) })
+                Some(self.done(result, std::mem::take(&mut changes.journal)))
             }
             Work::ImagePart { image, part } => {
                 self.put_image_part(image, &part);
@@ -153,8 +158,7 @@ impl Keeping {
                 let result = self.finish_image(image, &sources);
                 // They are on disk now, or will not be for some time: then they are better shown than not.
                 answers.send();
-                self.let_go_if_gone(&result);
-                Some(Done { result, buffer: Vec::new() })
+                Some(self.done(result, Vec::new()))
             }
         }
     }
@@ -193,10 +197,22 @@ impl Keeping {
         }
     }
 
-    /// A file that was removed, or is damaged, is of no use any more; the next image makes a new one.
-    fn let_go_if_gone(&mut self, result: &Result<(), StoreError>) {
+    fn done(&mut self, result: Result<(), StoreError>, buffer: Vec<u8>) -> Done {
+        // A file that was removed, or is damaged, is of no use any more; the next image makes a new one.
         if matches!(result, Err(StoreError::Gone(_) | StoreError::Damaged { .. })) {
             self.store = None;
+        }
+        Done { result: result.map_err(|error| self.reason(&error)), buffer }
+    }
+
+    /// Why it was not saved. What the kernel refuses for our own sandbox gets its true reason.
+    fn reason(&self, error: &StoreError) -> String {
+        let is_denied = matches!(error, StoreError::Io { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied);
+        let admitted = self.sandbox.admit(&BTreeSet::new(), std::slice::from_ref(&self.directory));
+        match admitted {
+            Err(outside) if is_denied => outside.to_string(),
+            _ => error.to_string(),
         }
     }
 

@@ -385,7 +385,7 @@ impl Saver {
         let is_stale = self.at_work.take().is_some_and(|at_work| at_work.is_stale);
         self.spare = done.buffer;
         match done.result {
-            Err(error) => self.fail(error.to_string(), ledger),
+            Err(reason) => self.fail(reason, ledger),
             // The next try saves what was counted meanwhile.
             Ok(()) if is_stale => {}
             Ok(()) => {

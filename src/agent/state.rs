@@ -2,9 +2,11 @@
 //! store to the one that saves.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::follow::Requests;
 use super::keeper;
+use super::sandbox::Sandbox;
 use super::saver::{Saver, SourceStates};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -96,6 +98,7 @@ impl State {
         routes_max: usize,
         clock: &Clock,
         requests: &Requests,
+        sandbox: &Arc<Sandbox>,
     ) -> std::io::Result<Begun> {
         let mut ledger = self.ledger.unwrap_or_else(|| {
             let random = foldhash::fast::RandomState::default();
@@ -109,7 +112,8 @@ impl State {
                     Ok(store) => (Some(store), Ok((self.size, self.sources.clone()))),
                     Err(reason) => (None, Err(reason)),
                 };
-                let keeper = keeper::spawn(directory, store, clock.clone(), requests.clone())?;
+                let (sandbox, requests) = (Arc::clone(sandbox), requests.clone());
+                let keeper = keeper::spawn(directory, store, clock.clone(), requests, sandbox)?;
                 (Some(Saver::new(keeper, clock.clone(), &mut ledger, opened)), None)
             }
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gatelog::clock::Clock;
 
-use crate::agent::{Agent, Directory, expired, verified};
+use crate::agent::{Agent, Directory, expired, verified, wait_for};
 use crate::disk::{Fault, SmallDisk};
 use crate::{alone, say};
 
@@ -135,15 +135,21 @@ impl Scene {
         self.is_healthy();
     }
 
-    /// SIGTERM. Returns how long it took, and its log.
-    fn stop(&mut self) -> (Duration, String) {
+    /// SIGTERM, within a fault. Returns how long it took, and its log.
+    #[track_caller]
+    fn stop(&mut self, fault: Fault) -> (Duration, String) {
         let mut agent = self.agent.take().unwrap();
         let clock = Clock::system();
         agent.signal("TERM");
+        // A thread that the disk holds keeps the dead process from going: nobody can end that.
+        let stat = format!("/proc/{}/stat", agent.id());
+        let is_dead = || fs::read_to_string(&stat).unwrap().contains(") Z ").then_some(());
+        assert!(wait_for(is_dead).is_some(), "{}", agent.log());
+        let took = clock.monotonic().since_start();
+        drop(fault);
         let status = agent.ends();
         assert_eq!(status.code(), Some(0), "{}", agent.log());
-        std::thread::sleep(Duration::from_millis(50));
-        (clock.monotonic().since_start(), agent.log())
+        (took, agent.log())
     }
 }
 
@@ -199,14 +205,13 @@ fn stopped_in_the_middle_of_a_fault() {
         let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
         scene.write(30);
         scene.is_failing(reason);
-        let (took, log) = scene.stop();
-        assert!(took < Duration::from_secs(8), "{name}: {took:?}");
+        let (took, log) = scene.stop(fault);
+        assert!(took < Duration::from_secs(8), "{name}: {took:?}\n{log}");
         if name != "slow" {
             assert!(log.contains("the last counts and places were not saved"), "{name}: {log}");
         }
         scene.begin();
         scene.goes_on();
-        drop(fault);
         say(&format!("{name}, stopped meanwhile: {} lines, each once, {took:?}", scene.written));
     }
 }
@@ -277,4 +282,141 @@ fn the_directory_is_removed_and_made_again() {
     scene.write(30);
     scene.recovers();
     scene.is_killed_and_goes_on();
+}
+
+/// The kernel knows the directory that was opened to the agent, not its name.
+#[test]
+fn a_directory_made_again_is_outside_of_the_sandbox() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    if !scene.agent().log().contains("landlock_abi") {
+        return say("SKIPPED, there is no sandbox here");
+    }
+    fs::remove_dir_all(scene.state()).unwrap();
+    scene.write(30);
+    scene.agent().says("was removed or replaced while it was in use");
+    fs::create_dir(scene.state()).unwrap();
+    let told =
+        || Some(scene.agent().is_ready(false)).filter(|told| told.contains("restart needed"));
+    assert!(wait_for(told).is_some(), "{}", scene.agent().is_ready(false));
+    scene.agent().comes_to("state_healthy", &[], 0.0);
+    scene.has_said_once(NOT_SAVED);
+    scene.write(30);
+    // The log is still there, and says what the removed state did.
+    drop(scene.agent.take());
+    scene.begin();
+    scene.counts_all();
+    scene.is_healthy();
+    scene.is_killed_and_goes_on();
+}
+
+#[test]
+fn no_directory_at_the_start() {
+    let _alone = alone();
+    let mut scene = Scene::new(Directory::new(), &["--config", "without-sandbox.toml"]);
+    fs::write(scene.state(), "a file").unwrap();
+    scene.begin();
+    scene.write(30);
+    scene.is_failing("File exists");
+    scene.has_said_once(NOT_SAVED);
+    // As soon as there can be one, it is made.
+    fs::remove_file(scene.state()).unwrap();
+    scene.recovers();
+    scene.is_killed_and_goes_on();
+}
+
+#[test]
+fn no_file_at_the_start() {
+    let _alone = alone();
+    let mut scene = Scene::new(Directory::new(), &[]);
+    let file = scene.state().join("state.db");
+    fs::create_dir_all(&file).unwrap();
+    scene.begin();
+    scene.write(30);
+    scene.is_failing("state.db: ");
+    fs::remove_dir(file).unwrap();
+    scene.recovers();
+    scene.is_killed_and_goes_on();
+}
+
+#[test]
+fn a_damaged_file_at_the_start() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    drop(scene.agent.take());
+    let damaged = "x".repeat(9000);
+    fs::write(scene.state().join("state.db"), &damaged).unwrap();
+    scene.begin();
+    let said = scene.agent().says("the state was damaged: it is set aside, counts start at zero");
+    let aside = said.split("aside=").nth(1).unwrap().trim();
+    assert_eq!(fs::read_to_string(aside).unwrap(), damaged);
+    // `--from beginning` says where from.
+    scene.write(10);
+    scene.is_healthy();
+    scene.is_killed_and_goes_on();
+}
+
+#[test]
+fn a_second_agent() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    let output = scene.command(&scene.state()).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let state = scene.state();
+    let process = scene.agent().id();
+    let expected = format!(
+        "{}: another gatelog holds this state directory (process {process})",
+        state.display()
+    );
+    assert!(error.contains(&expected), "{error}");
+    scene.write(10);
+    scene.is_healthy();
+}
+
+#[test]
+fn a_backup_while_it_runs() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    let copy = scene.directory.at("copy");
+    fs::create_dir(&copy).unwrap();
+    let mut command = Command::new("sqlite3");
+    command.arg(scene.state().join("state.db"));
+    command.arg(format!(".backup {}", copy.join("state.db").display()));
+    match command.output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(error) => return say(&format!("SKIPPED, a backup by sqlite3: {error}")),
+    }
+    scene.write(30);
+    // From the copy, another one goes on at the place where that was made, with its counts.
+    let other = Agent::start(&mut scene.command(&copy));
+    assert!(other.says("counts go on from the saved state").contains("requests=20"));
+    other.comes_to("requests_total", &[], f64::from(scene.written));
+    std::thread::sleep(SETTLED);
+    other.comes_to("requests_total", &[], f64::from(scene.written));
+    let counts = |agent: &Agent| -> Vec<String> {
+        let page = agent.metrics();
+        let counts =
+            page.lines().filter(|line| line.contains("requests") || line.contains("lines"));
+        counts.map(str::to_owned).collect()
+    };
+    assert_eq!(counts(&other), counts(scene.agent()));
+    scene.is_healthy();
+}
+
+/// Who asks while the disk is stuck gets an answer all the same, and soon.
+#[test]
+fn a_scrape_does_not_wait_for_a_stuck_disk() {
+    let _alone = alone();
+    let scene = Scene::start(&[]);
+    let stuck = "fsync,fdatasync:delay_enter=60000000";
+    let Some(fault) = Fault::begin(scene.agent(), stuck) else { return };
+    scene.directory.append("a.log", &verified("/"));
+    let clock = Clock::system();
+    scene.agent().comes_to("requests_total", &[], f64::from(scene.written + 1));
+    let took = clock.monotonic().since_start();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    scene.is_failing("the disk has not answered for 2 s");
+    fault.end(scene.agent());
+    scene.is_healthy();
 }
