@@ -1,7 +1,7 @@
 //! What was saved, on its way from the store to the threads: the ledger goes to the one that reads, the
 //! store to the one that saves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::follow::Requests;
@@ -65,10 +65,10 @@ impl State {
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(reason, "the state is not saved; counting goes on in memory");
-                return Ok(State::empty(Place::Directory(directory, Err(reason))));
+                return Ok(State::unsaved(directory, reason));
             }
         };
-        say(&store, &saved);
+        say(store.path(), &saved);
         Ok(State {
             ledger: saved.ledger,
             sources: saved.sources,
@@ -83,6 +83,17 @@ impl State {
             Place::Directory(directory, _) => Some(directory),
             Place::Memory | Place::Nowhere(_) => None,
         }
+    }
+
+    /// From what was saved once, if that can be read at least.
+    fn unsaved(directory: PathBuf, reason: String) -> State {
+        let saved = Store::read(&directory).ok().filter(|saved| saved.ledger.is_some());
+        if let Some(saved) = &saved {
+            say(&directory, saved);
+        }
+        let Saved { ledger, sources, .. } = saved.unwrap_or_default();
+        let place = Place::Directory(directory, Err(reason));
+        State { ledger, sources, size: SavedSize::default(), place }
     }
 
     fn empty(place: Place) -> State {
@@ -124,8 +135,8 @@ impl State {
     }
 }
 
-fn say(store: &Store, saved: &Saved) {
-    let path = store.path().display();
+fn say(path: &Path, saved: &Saved) {
+    let path = path.display();
     if let Some((aside, reason)) = &saved.set_aside {
         let aside = aside.display();
         tracing::error!(reason, %aside, "the state was damaged: it is set aside, counts start at zero");

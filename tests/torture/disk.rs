@@ -130,6 +130,14 @@ impl SmallDisk {
         fs::remove_file(self.filler()).unwrap();
     }
 
+    /// Anew, `ro` or `rw`; nothing may have it open for writing.
+    pub(crate) fn remount(&self, how: &str) {
+        let mut command = Command::new("nsenter");
+        command.args(["-m", "-t", &self.holder.id().to_string()]);
+        command.args(["mount", "-o", &format!("remount,{how}")]).arg(&self.directory);
+        assert!(command.status().unwrap().success());
+    }
+
     fn filler(&self) -> PathBuf {
         let inside = self.directory.strip_prefix("/").unwrap().join("filler");
         Path::new(&format!("/proc/{}/root", self.holder.id())).join(inside)
