@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::follow::Requests;
 use super::sandbox::Sandbox;
+use super::saver::SourceStates;
 use crate::clock::Clock;
 use crate::limits::KEEPER_WORK_MAX;
 use crate::show::metrics::Snapshot;
@@ -100,19 +101,22 @@ struct Keeping {
     directory: PathBuf,
     clock: Clock,
     store: Option<Store>,
+    /// As they were in the state that the ledger goes on from, until there is a store.
+    sources_read: SourceStates,
     /// The image that is being written, and what went wrong with it.
     image: Option<(u64, Result<(), StoreError>)>,
     requests: Requests,
     sandbox: Arc<Sandbox>,
 }
 
-/// Starts the thread.
+/// Starts the thread, with the store; or with the states of the sources that were read where none could
+/// be opened.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub(super) fn spawn(
     directory: PathBuf,
-    store: Option<Store>,
+    store: Result<Store, SourceStates>,
     clock: Clock,
     requests: Requests,
     sandbox: Arc<Sandbox>,
@@ -120,7 +124,12 @@ pub(super) fn spawn(
     let (work, inbox) = sync_channel(KEEPER_WORK_MAX);
     // As many as there can be works: the thread never waits for room.
     let (outbox, done) = sync_channel(KEEPER_WORK_MAX + 1);
-    let mut keeping = Keeping { directory, clock, store, image: None, requests, sandbox };
+    let (store, sources_read) = match store {
+        Ok(store) => (Some(store), Vec::new()),
+        Err(sources_read) => (None, sources_read),
+    };
+    let mut keeping =
+        Keeping { directory, clock, store, sources_read, image: None, requests, sandbox };
     let thread = std::thread::Builder::new().name("keep".to_owned()).spawn(move || {
         while let Ok(work) = inbox.recv() {
             if let Some(done) = keeping.work(work) {
@@ -217,12 +226,14 @@ impl Keeping {
     }
 
     fn open_again(&mut self) -> Result<(), StoreError> {
-        let (store, set_aside) = Store::open_anew(&self.directory, self.clock.now())?;
+        let now = self.clock.now();
+        let (store, set_aside) = Store::open_anew(&self.directory, now, &self.sources_read)?;
         if let Some(path) = set_aside {
             let path = path.display();
             tracing::warn!(%path, "the state that was found there is set aside, a new one begun");
         }
         self.store = Some(store);
+        self.sources_read = Vec::new();
         Ok(())
     }
 }

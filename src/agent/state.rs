@@ -120,8 +120,8 @@ impl State {
             Place::Nowhere(reason) => (None, Some(reason)),
             Place::Directory(directory, store) => {
                 let (store, opened) = match store {
-                    Ok(store) => (Some(store), Ok((self.size, self.sources.clone()))),
-                    Err(reason) => (None, Err(reason)),
+                    Ok(store) => (Ok(store), Ok((self.size, self.sources.clone()))),
+                    Err(reason) => (Err(self.sources.clone()), Err(reason)),
                 };
                 let (sandbox, requests) = (Arc::clone(sandbox), requests.clone());
                 let keeper = keeper::spawn(directory, store, clock.clone(), requests, sandbox)?;

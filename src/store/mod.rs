@@ -157,23 +157,28 @@ impl Store {
     }
 
     /// Opens the state in a directory for a ledger that exists already: what was saved there before
-    /// is set aside. Returns where.
+    /// is set aside. Returns where. Nothing is where the sources are still as [`Store::read`] found
+    /// them: then that ledger goes on from this state, and its image takes the place of the one before.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn open_anew(
         directory: &Path,
         now: UnixMilliseconds,
+        sources_read: &[(String, Vec<u8>)],
     ) -> Result<(Store, Option<PathBuf>), StoreError> {
         let lock = lock_directory(directory)?;
         let path = directory.join(FILE_NAME);
         let opened = open_file(&path).and_then(|(connection, file)| {
+            let failed = |source| sqlite_error(&path, source);
             let rows = connection.query_row("SELECT count(*) FROM image", [], |row| row.get(0));
-            let parts: i64 = rows.map_err(|source| sqlite_error(&path, source))?;
-            Ok((connection, file, parts))
+            let parts: i64 = rows.map_err(failed)?;
+            let is_read = !sources_read.is_empty()
+                && sources(&connection).map_err(failed)?.as_slice() == sources_read;
+            Ok((connection, file, parts == 0 || is_read))
         });
         match opened {
-            Ok((connection, file, 0)) => {
+            Ok((connection, file, true)) => {
                 Ok((Store { connection, path, file, parts: 0, _lock: lock }, None))
             }
             Ok((connection, ..)) => {

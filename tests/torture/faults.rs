@@ -310,6 +310,7 @@ fn a_start_on_a_file_system_that_is_read_only() {
         scene.goes_on_unsaved("Read-only file system");
         scene.disk().remount("rw");
         scene.recovers();
+        assert!(!scene.agent().log().contains("set aside"), "{}", scene.agent().log());
         scene.is_killed_and_goes_on();
     }
 }
