@@ -428,3 +428,30 @@ fn unsaved_bytes(ledger: &mut Ledger) -> usize {
 fn after(now: Monotonic, wait: Duration) -> Monotonic {
     Monotonic::from_start(now.since_start() + wait)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_once_and_at_intervals() {
+        let mut told = Told::default();
+        let mut check = |seconds: u64, reason: &str, expected: bool| {
+            let now = Monotonic::from_start(Duration::from_secs(seconds));
+            assert_eq!(told.is_due(reason, now), expected, "{seconds} {reason}");
+        };
+        check(0, "full", true);
+        check(1, "full", false);
+        check(2, "slow", false);
+        check(60, "full", false);
+        check(60, "slow", true);
+        check(61, "full", false);
+        told.reason = None;
+        let mut check = |seconds: u64, expected: bool| {
+            let now = Monotonic::from_start(Duration::from_secs(seconds));
+            assert_eq!(told.is_due("slow", now), expected, "{seconds}");
+        };
+        check(119, false);
+        check(120, true);
+    }
+}

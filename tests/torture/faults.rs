@@ -247,6 +247,31 @@ fn a_disk_that_is_a_little_slow() {
     drop(fault);
 }
 
+/// One that is never in time, while lines come all the time: nothing is lost, the log is not flooded.
+#[test]
+fn a_disk_that_is_always_too_slow() {
+    let _alone = alone();
+    let mut scene = Scene::start(&[]);
+    let slow = "fsync,fdatasync:delay_enter=2200000";
+    let Some(fault) = Fault::begin(scene.agent(), slow) else { return };
+    for _ in 0..3 {
+        let before = scene.agent().sum("requests_total", &[]);
+        for _ in 0..10 {
+            scene.directory.append("a.log", &verified("/").repeat(200));
+            scene.written += 200;
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        assert!(scene.agent().sum("requests_total", &[]) > before);
+    }
+    scene.counts_all();
+    scene.has_said_once(NOT_SAVED);
+    let recovered = scene.agent().log().matches("the state is saved again").count();
+    assert!(recovered <= 1, "{}", scene.agent().log());
+    scene.is_killed_and_goes_on();
+    drop(fault);
+    say(&format!("always too slow: {} lines, each once", scene.written));
+}
+
 /// An agent whose state is on a file system of its own, and which has saved some lines.
 fn on_a_small_disk(size: &str) -> Option<Scene> {
     let directory = Directory::new();
