@@ -176,12 +176,26 @@ const FAULTS: [(&str, &str, &str); 4] = [
     ("slow", "fsync,fdatasync:delay_enter=3000000", "the disk has not answered for 2 s"),
 ];
 
+/// Each of these faults under an agent of its own. They wait most of the time: all at once.
+fn each(
+    faults: &[(&'static str, &str, &str)],
+    check: impl Fn(&str, &mut Scene, Fault, &str) + Sync,
+) {
+    let _alone = alone();
+    std::thread::scope(|scope| {
+        for (name, inject, reason) in faults {
+            scope.spawn(|| {
+                let mut scene = Scene::start(&[]);
+                let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+                check(name, &mut scene, fault, reason);
+            });
+        }
+    });
+}
+
 #[test]
 fn a_fault_ends() {
-    let _alone = alone();
-    for (name, inject, reason) in FAULTS {
-        let mut scene = Scene::start(&[]);
-        let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+    each(&FAULTS, |name, scene, fault, reason| {
         scene.write(30);
         scene.is_failing(reason);
         std::thread::sleep(FAULT);
@@ -194,30 +208,24 @@ fn a_fault_ends() {
         scene.write(5);
         scene.is_killed_and_goes_on();
         say(&format!("{name}: {} lines, each once, saved again after {took:?}", scene.written));
-    }
+    });
 }
 
 #[test]
 fn killed_in_the_middle_of_a_fault() {
-    let _alone = alone();
-    for (name, inject, reason) in FAULTS {
-        let mut scene = Scene::start(&[]);
-        let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+    each(&FAULTS, |name, scene, fault, reason| {
         scene.write(30);
         scene.is_failing(reason);
         scene.is_killed_and_goes_on();
         drop(fault);
         say(&format!("{name}, killed meanwhile: {} lines, each once", scene.written));
-    }
+    });
 }
 
 #[test]
 fn stopped_in_the_middle_of_a_fault() {
-    let _alone = alone();
     let stuck = ("stuck", "fsync,fdatasync:delay_enter=60000000", "has not answered for 2 s");
-    for (name, inject, reason) in [FAULTS[0], stuck] {
-        let mut scene = Scene::start(&[]);
-        let Some(fault) = Fault::begin(scene.agent(), inject) else { return };
+    each(&[FAULTS[0], FAULTS[2], stuck], |name, scene, fault, reason| {
         scene.write(30);
         scene.is_failing(reason);
         let (took, log) = scene.stop(fault);
@@ -226,7 +234,7 @@ fn stopped_in_the_middle_of_a_fault() {
         scene.begin();
         scene.goes_on();
         say(&format!("{name}, stopped meanwhile: {} lines, each once, {took:?}", scene.written));
-    }
+    });
 }
 
 /// A disk that takes its time is no fault; what is shown waits for it.
@@ -254,7 +262,7 @@ fn a_disk_that_is_always_too_slow() {
     let mut scene = Scene::start(&[]);
     let slow = "fsync,fdatasync:delay_enter=2200000";
     let Some(fault) = Fault::begin(scene.agent(), slow) else { return };
-    for _ in 0..3 {
+    for _ in 0..2 {
         let before = scene.agent().sum("requests_total", &[]);
         for _ in 0..10 {
             scene.directory.append("a.log", &verified("/").repeat(200));
