@@ -158,15 +158,18 @@ impl Saver {
     /// How long until there may be something to do although nothing was read.
     pub(super) fn rest(&self, ledger: &mut Ledger) -> Duration {
         let now = self.clock.monotonic();
-        match &self.health {
+        match (&self.at_work, &self.health) {
             // What is done is learnt of at the next look. Each time that the thread wakes costs more
-            // than a transaction does.
-            _ if self.at_work.is_some() => SAVE_WAIT_MAX,
-            Health::Failing { retry_at, .. } => retry_at.since(now),
-            Health::Saving if unsaved_bytes(ledger) > 0 => {
+            // than a transaction does. Only that it is late is noticed in time.
+            (Some(AtWork { since, is_late: false, .. }), _) => {
+                SAVE_WAIT_MAX.saturating_sub(now.since(*since))
+            }
+            (Some(_), _) => Duration::MAX,
+            (None, Health::Failing { retry_at, .. }) => retry_at.since(now),
+            (None, Health::Saving) if unsaved_bytes(ledger) > 0 => {
                 COMMIT_INTERVAL.saturating_sub(now.since(self.last_save))
             }
-            Health::Saving => Duration::MAX,
+            (None, Health::Saving) => Duration::MAX,
         }
     }
 

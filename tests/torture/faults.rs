@@ -260,7 +260,7 @@ fn a_disk_that_is_a_little_slow() {
 fn a_disk_that_is_always_too_slow() {
     let _alone = alone();
     let mut scene = Scene::start(&[]);
-    let slow = "fsync,fdatasync:delay_enter=2200000";
+    let slow = "fsync,fdatasync:delay_enter=2600000";
     let Some(fault) = Fault::begin(scene.agent(), slow) else { return };
     for _ in 0..2 {
         let before = scene.agent().sum("requests_total", &[]);
