@@ -142,7 +142,7 @@ pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 pub const REFUSAL_BUCKETS_MAX: usize = 24;
 
 /// Bytes of one part of a ledger's image, when it is handed out; an entry may go over it.
-pub const IMAGE_PART_BYTES: usize = 256 * 1024;
+pub const IMAGE_PART_BYTES: usize = 64 * 1024;
 
 /// Contexts of events (server, upstream, TLS version and cipher, reason) that a journal names before
 /// it forgets all names and begins to name anew.
@@ -377,7 +377,7 @@ pub const LIST_ENTRIES_MAX: usize = 1000;
 
 /// Memory that SQLite takes for pages of the state, in KiB; what is written beyond it goes to disk
 /// before the transaction ends.
-pub const STORE_CACHE_KIB: u32 = 2048;
+pub const STORE_CACHE_KIB: u32 = 1024;
 
 /// Bytes of a page of the state. A piece of the journal takes several, each of which costs two system
 /// calls.
@@ -410,11 +410,11 @@ pub const COMMIT_INTERVAL_BUSY: Duration = Duration::from_millis(1000);
 const _: () = assert!(COMMIT_INTERVAL.as_millis() < COMMIT_INTERVAL_BUSY.as_millis());
 
 /// Bytes of the journal at which a transaction does not wait for its time.
-pub const JOURNAL_PIECE_BYTES: usize = 256 * 1024;
+pub const JOURNAL_PIECE_BYTES: usize = 128 * 1024;
 
 /// Bytes of the journal in memory at which the reading thread waits for the disk, until a transaction
 /// has taken `SAVE_WAIT_MAX`; then the journal is dropped.
-pub const JOURNAL_UNSAVED_BYTES_MAX: usize = 1 << 20;
+pub const JOURNAL_UNSAVED_BYTES_MAX: usize = 512 * 1024;
 
 /// How long a transaction may take before the agent says that its state is not saved, and shows what
 /// it counts without waiting for it.
