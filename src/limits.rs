@@ -103,7 +103,7 @@ pub const WORD_BYTES_MAX: usize = 128;
 pub const DISTINCT_EXACT_MAX: usize = 16;
 
 /// Certificates that verified: entries, and bytes with all they own.
-pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 18 << 20 };
+pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 16 << 20 };
 
 /// Certificates that never verified here. A table of their own, so that strangers cannot push out
 /// the known.
@@ -116,7 +116,7 @@ pub const FINGERPRINT_MEMO_ENTRIES_MAX: usize = 2048;
 const _: () = assert!(FINGERPRINT_MEMO_ENTRIES_MAX.is_power_of_two());
 
 /// Client addresses.
-pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
+pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 7 << 20 };
 
 /// Issuers of certificates that have left their table; further ones are `other`.
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;
@@ -410,7 +410,7 @@ pub const COMMIT_INTERVAL_BUSY: Duration = Duration::from_millis(1000);
 const _: () = assert!(COMMIT_INTERVAL.as_millis() < COMMIT_INTERVAL_BUSY.as_millis());
 
 /// Bytes of the journal at which a transaction does not wait for its time.
-pub const JOURNAL_PIECE_BYTES: usize = 128 * 1024;
+pub const JOURNAL_PIECE_BYTES: usize = 256 * 1024;
 
 /// Bytes of the journal in memory at which the reading thread waits for the disk, until a transaction
 /// has taken `SAVE_WAIT_MAX`; then the journal is dropped.
