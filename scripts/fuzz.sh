@@ -20,7 +20,7 @@ cd "$(dirname "$0")/.."
 
 readonly FUZZ=parsers/fuzz RECORD=parsers/fuzz/runs.tsv
 readonly SECONDS_MAX=10 INPUT_BYTES_MAX=4096 MEMORY_MIB_MAX=1024 SEED=20261122
-readonly GUIDED_SECONDS=10 PLAIN_SECONDS=50
+readonly GUIDED_SECONDS=10 PLAIN_SECONDS=110
 readonly SEED_BYTES_MAX=256 SEED_FILES_MAX=60
 readonly CARGO=${CARGO:-cargo}
 

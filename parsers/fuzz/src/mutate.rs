@@ -73,7 +73,7 @@ pub fn mutate(random: &mut Random, corpus: &[Vec<u8>], input: &mut Vec<u8>, spar
 
 /// Of a few the shortest, mostly: it says as much as the others and takes less time.
 fn any<'a>(random: &mut Random, corpus: &'a [Vec<u8>]) -> &'a [u8] {
-    let few = 1 + random.below(4);
+    let few = 1 + random.below(8);
     let drawn = (0..few).filter_map(|_| corpus.get(random.below(corpus.len())));
     drawn.min_by_key(|entry| entry.len()).map_or(b"", |entry| entry)
 }
