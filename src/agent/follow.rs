@@ -166,6 +166,17 @@ pub(super) struct Follow {
     twin_log: TwinLog,
 }
 
+/// What the thread has to do with.
+pub(super) struct Around {
+    pub(super) inbox: Inbox,
+    pub(super) clock: Clock,
+    pub(super) readiness: watch::Sender<Readiness>,
+    pub(super) watched: Watched,
+    pub(super) sandbox: Arc<Sandbox>,
+    /// What a source that is no file wakes the thread with.
+    pub(super) wake: Wake,
+}
+
 /// What reading a chunk of each source came to.
 struct Round {
     /// Something was read or finished; there may be more.
@@ -185,16 +196,8 @@ impl Follow {
     ///
     /// # Errors
     /// A socket that cannot be had.
-    pub(super) fn new(
-        setup: Setup,
-        state: Begun,
-        inbox: Inbox,
-        clock: Clock,
-        readiness: watch::Sender<Readiness>,
-        watched: Watched,
-        sandbox: Arc<Sandbox>,
-        wake: Wake,
-    ) -> Result<Follow, SetupError> {
+    pub(super) fn new(setup: Setup, state: Begun, around: Around) -> Result<Follow, SetupError> {
+        let Around { inbox, clock, readiness, watched, sandbox, wake } = around;
         let Setup { config, router, sources, .. } = setup;
         let Begun { ledger, sources: mut other_sources, saver, failure } = state;
         let begin = |setup| begin_source(setup, &mut other_sources, &wake);
@@ -293,8 +296,11 @@ impl Follow {
 
     /// Waits for a request, or until there may be something to do without one.
     fn wait(&mut self) -> Result<Option<Request>, Gone> {
-        let saver = self.saver.as_ref().map(|saver| saver.rest(&mut self.ledger));
-        let rest = self.rest().min(saver.unwrap_or(Duration::MAX));
+        let mut rest = self.rest();
+        // A busy log is looked at soon enough to save it.
+        if let Some(saver) = self.saver.as_ref().filter(|_| !self.pace.is_busy()) {
+            rest = rest.min(saver.rest(&mut self.ledger));
+        }
         self.inbox.wait(rest)
     }
 

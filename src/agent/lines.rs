@@ -24,10 +24,10 @@ pub(super) enum Lines {
     Files(Box<Follower>),
     /// A socket or standard input; the name stands for the one stream it has.
     Feed {
-        feed: Feed,
+        feed: Box<Feed>,
         name: Arc<Path>,
         /// Of the processes before this one.
-        earlier: Counters,
+        earlier: Box<Counters>,
     },
 }
 
@@ -52,8 +52,8 @@ impl Lines {
             };
             return Ok(Lines::Files(Box::new(follower)));
         };
-        let earlier = saved.map(|state| state.open.counters).unwrap_or_default();
-        Ok(Lines::Feed { feed, name: Path::new(&setup.name).into(), earlier })
+        let earlier = saved.map(|state| Box::new(state.open.counters)).unwrap_or_default();
+        Ok(Lines::Feed { feed: Box::new(feed), name: Path::new(&setup.name).into(), earlier })
     }
 
     /// Looks at the files.

@@ -45,7 +45,7 @@ use crate::show::metrics::Metrics;
 use crate::source::feed::Wake;
 use crate::source::watch::watch as watch_files;
 use crate::store::StoreError;
-use follow::{Follow, Requests};
+use follow::{Around, Follow, Requests};
 use listeners::Listeners;
 use pages::AgentPages;
 use sandbox::{Sandbox, Wishes};
@@ -131,7 +131,6 @@ async fn agent(
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
     let state = state.begin(setup.config.routes.limit, &clock, &requests)?;
-    let within = Arc::clone(sandbox);
     // A source that is no file wakes the thread for as long as somebody may ask it for something.
     let asking = Arc::new(requests.clone());
     let asked = Arc::downgrade(&asking);
@@ -140,7 +139,15 @@ async fn agent(
             requests.wake();
         }
     });
-    let follow = Follow::new(setup, state, inbox, clock, readiness_told, watched, within, wake)?;
+    let around = Around {
+        inbox,
+        clock,
+        readiness: readiness_told,
+        watched,
+        sandbox: Arc::clone(sandbox),
+        wake,
+    };
+    let follow = Follow::new(setup, state, around)?;
     let mut followed = spawn(follow)?;
 
     let hits = Arc::new(LimitHits::default());

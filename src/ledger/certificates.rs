@@ -1,93 +1,31 @@
 //! What each client certificate did: the verified and the merely claimed apart.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use gatelog_parsers::escape::Escape;
-use gatelog_parsers::hex;
 use gatelog_parsers::time_stamp::{self, UnixMillis};
 use hashbrown::HashMap;
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
+pub use super::certificate_key::CertificateKey;
 use super::counts::{ReasonCounts, Seen, VerdictCounts, decode_count};
 use super::distinct::{Distinct, Seed};
+use super::fingerprint_memo::FingerprintMemo;
 use super::gates::Gates;
 use super::journal::{Name, Names};
 use super::limit_hits::{Limit, LimitHits};
 pub use super::route_set::RouteSet;
 use super::routes::{RouteId, RouteMap, ServerId};
-use super::table::{Place, Table, block_bytes};
+use super::table::{Table, block_bytes};
 use super::word::Word;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event};
 use crate::limits::{
-    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, FINGERPRINT_MEMO_ENTRIES_MAX,
-    SHARED_ISSUERS_MAX, VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
+    CLAIMED_CERTIFICATES, DEPARTED_ISSUERS_MAX, DN_BYTES_MAX, SHARED_ISSUERS_MAX,
+    VERIFIED_CERTIFICATES, WORD_BYTES_MAX,
 };
-
-/// What tells certificates apart: the SHA-1 of the certificate; without one in the log a keyed hash
-/// of subject and issuer, so that renewals of one subject count as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CertificateKey {
-    /// The bytes of the fingerprint or of the hash.
-    pub bytes: [u8; 20],
-    /// Whether they are a fingerprint.
-    pub is_fingerprint: bool,
-}
-
-impl Hash for CertificateKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // A hash of names that equals a fingerprint may share its slot. Whole words are mixed in
-        // place, a text of 20 bytes would take a call.
-        let (words, rest) = self.bytes.as_chunks::<8>();
-        words.iter().for_each(|word| state.write_u64(u64::from_le_bytes(*word)));
-        let (rest, _) = rest.as_chunks::<4>();
-        rest.iter().for_each(|word| state.write_u32(u32::from_le_bytes(*word)));
-    }
-}
-
-impl CertificateKey {
-    /// The fingerprint as nginx writes it, if it is one.
-    pub fn fingerprint_sha1(&self) -> Option<String> {
-        let hex = |text: String, byte: &u8| text + &format!("{byte:02x}");
-        self.is_fingerprint.then(|| self.bytes.iter().fold(String::new(), hex))
-    }
-
-    fn of(certificate: &Certificate<'_>, seed: &Seed) -> Option<CertificateKey> {
-        if let Some(bytes) = certificate.fingerprint.and_then(hex::decode_sha1) {
-            return Some(CertificateKey { bytes, is_fingerprint: true });
-        }
-        let subject = certificate.subject_dn?;
-        let issuer = certificate.issuer_dn.unwrap_or_default();
-        let mut bytes = [0; 20];
-        let hashes = [seed.hash(subject), seed.hash(issuer)].map(u64::to_le_bytes);
-        // A name that is only claimed must not pass for the one that was proven.
-        let hashes = hashes.into_iter().flatten().chain([u8::from(certificate.proven)]);
-        bytes.iter_mut().zip(hashes).for_each(|(byte, hash)| *byte = hash);
-        Some(CertificateKey { bytes, is_fingerprint: false })
-    }
-}
-
-impl<C> Encode<C> for CertificateKey {
-    fn encode<W: Write>(
-        &self,
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
-        e.array(2)?.bytes(&self.bytes)?.bool(self.is_fingerprint)?.ok()
-    }
-}
-
-impl<'b, C> Decode<'b, C> for CertificateKey {
-    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        d.array()?;
-        let bytes = d.bytes()?.as_array::<20>();
-        let bytes = *bytes.ok_or_else(|| decode::Error::message("expected 20 bytes"))?;
-        Ok(CertificateKey { bytes, is_fingerprint: d.bool()? })
-    }
-}
 
 /// What one certificate did.
 #[derive(Clone, Debug, Encode, Decode)]
@@ -404,49 +342,6 @@ pub struct Certificates {
     departed: HashMap<Arc<[u8]>, Departed, RandomState>,
     dns: Dns,
     memo: FingerprintMemo,
-}
-
-/// The keys and places of fingerprints seen of late, as they were logged: what one is decoded to, and
-/// where it stands, need not be found again. What is remembered of a place is only a hint.
-#[derive(Debug, Default)]
-struct FingerprintMemo(Vec<Remembered>);
-
-#[derive(Clone, Copy, Debug)]
-struct Remembered {
-    logged: [u8; 40],
-    bytes: [u8; 20],
-    /// In the table of those that verified.
-    place: Place,
-}
-
-impl FingerprintMemo {
-    /// Where a fingerprint would be; a client that makes others fall there makes it slower only.
-    #[inline]
-    fn index(logged: &[u8; 40]) -> usize {
-        let (words, _) = logged.as_chunks::<8>();
-        let mixed = words.iter().fold(0u64, |mixed, word| {
-            (mixed.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        });
-        let bits = FINGERPRINT_MEMO_ENTRIES_MAX.trailing_zeros();
-        usize::try_from(mixed >> (u64::BITS - bits)).unwrap_or(0)
-    }
-
-    #[inline]
-    fn find(&self, logged: &[u8; 40]) -> Option<&Remembered> {
-        let remembered = self.0.get(Self::index(logged))?;
-        (remembered.logged == *logged).then_some(remembered)
-    }
-
-    fn remember(&mut self, logged: &[u8; 40], key: &CertificateKey, place: Place) {
-        if self.0.is_empty() {
-            // No fingerprint is made of zero bytes.
-            let none = Remembered { logged: [0; 40], bytes: [0; 20], place: Place::NONE };
-            self.0.resize(FINGERPRINT_MEMO_ENTRIES_MAX, none);
-        }
-        if let Some(remembered) = self.0.get_mut(Self::index(logged)) {
-            *remembered = Remembered { logged: *logged, bytes: key.bytes, place };
-        }
-    }
 }
 
 impl Certificates {

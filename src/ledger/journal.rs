@@ -8,20 +8,18 @@
 //! something new of it, an entry says what it is; so does one for each context, of which there are
 //! few. A journal can be cut between any two calls; its pieces one after the other are the journal.
 
-use foldhash::fast::RandomState;
 use gatelog_parsers::time_stamp::UnixMillis;
-use hashbrown::HashMap;
 use minicbor::bytes::ByteSlice;
 use minicbor::{Encode, Encoder};
 
+use super::journal_context::Contexts;
 use super::journal_entry::{
-    ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, Context, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX,
+    ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX,
     escape_number, flag,
 };
 use super::limit_hits::Limit;
 use super::routes::{RouteId, Routes};
-use crate::event::reason::Reason;
-use crate::event::{Certificate, Event, Scope};
+use crate::event::{Certificate, Event};
 use crate::limits::{JOURNAL_CONTEXTS_MAX, JOURNAL_NAMED_BYTES_MAX};
 
 /// Where the ledger has counted an event.
@@ -82,9 +80,7 @@ pub struct Journal {
     has_begun: bool,
     last_time: UnixMillis,
     routes: Named,
-    /// The number of each context, by its bytes.
-    contexts: HashMap<Box<[u8]>, u32, RandomState>,
-    context: Vec<u8>,
+    contexts: Contexts,
     /// Bytes of what was named since the last reset.
     named_bytes: usize,
 }
@@ -159,25 +155,12 @@ impl Journal {
     }
 
     fn name_context(&mut self, event: &Event<'_>) -> u32 {
-        let context = Context {
-            server: event.server,
-            is_other_server: event.is_other_server,
-            tls_protocol: event.tls_protocol,
-            tls_cipher: event.tls_cipher,
-            upstream_addr: event.upstream_addr,
-            reason: event.reason.map(Reason::as_str),
-            suspected: event.suspected,
-            is_partial: event.scope == Scope::Denials,
-        };
-        self.context.clear();
-        put(&mut self.context, &context);
-        if let Some(number) = self.contexts.get(self.context.as_slice()) {
-            return *number;
+        let (number, new) = self.contexts.number(event);
+        if let Some(context) = new {
+            let before = self.bytes.len();
+            self.put((CONTEXT, number, &context));
+            self.named_bytes += self.bytes.len() - before;
         }
-        let number = u32::try_from(self.contexts.len()).unwrap_or(u32::MAX);
-        self.contexts.insert(self.context.as_slice().into(), number);
-        self.named_bytes += self.context.len();
-        self.put((CONTEXT, number, &context));
         number
     }
 
@@ -206,30 +189,33 @@ impl Journal {
         stand: &Stand,
     ) {
         let proven = event.certificate.is_some_and(|certificate| certificate.proven);
-        let flags = [
-            (event.time.is_some(), flag::TIME),
-            (stand.certificate.is_some(), flag::CERTIFICATE),
-            (proven, flag::PROVEN),
-            (stand.address.is_some(), flag::ADDRESS),
-            (event.first_of_connection.is_some(), flag::CONNECTION),
-            (event.first_of_connection == Some(true), flag::FIRST),
-            (route.is_some(), flag::ROUTE_NAME),
-        ];
-        let flags = flags.iter().filter(|(has, _)| *has).fold(0, |flags, (_, flag)| flags | flag);
-        put(&mut self.bytes, event.verdict.index() as u64);
-        put(&mut self.bytes, flags);
+        let has = |has: bool, flag: u8| if has { flag } else { 0 };
+        let flags = has(event.time.is_some(), flag::TIME)
+            | has(stand.certificate.is_some(), flag::CERTIFICATE)
+            | has(proven, flag::PROVEN)
+            | has(stand.address.is_some(), flag::ADDRESS)
+            | has(event.first_of_connection.is_some(), flag::CONNECTION)
+            | has(event.first_of_connection == Some(true), flag::FIRST)
+            | has(route.is_some(), flag::ROUTE_NAME);
+        let mut numbers = Numbers::default();
+        numbers.put(event.verdict.index() as u64);
+        numbers.put(u64::from(flags));
         if let Some(time) = event.time {
-            put(&mut self.bytes, time.wrapping_sub(self.last_time));
+            numbers.put_signed(time.wrapping_sub(self.last_time));
             self.last_time = time;
         }
-        put(&mut self.bytes, context);
-        match route {
-            Some((name, cut)) => self.put((bytes(name), cut)),
-            None => put(&mut self.bytes, stand.route.index() as u64),
+        numbers.put(u64::from(context));
+        if let Some((name, cut)) = route {
+            self.bytes.extend_from_slice(numbers.take());
+            put(&mut self.bytes, (bytes(name), cut));
+            numbers = Numbers::default();
+        } else {
+            numbers.put(stand.route.index() as u64);
         }
         for name in stand.certificate.iter().chain(&stand.address) {
-            put(&mut self.bytes, name.number);
+            numbers.put(name.number);
         }
+        self.bytes.extend_from_slice(numbers.take());
     }
 
     fn put(&mut self, value: impl Encode<()>) {
@@ -252,6 +238,62 @@ impl Named {
     }
 }
 
+/// The numbers of an event in CBOR, written in one go: most of what a journal is. There are at most
+/// seven, each of at most nine bytes (RFC 8949, section 3).
+#[derive(Default)]
+struct Numbers {
+    bytes: [[u8; 9]; 7],
+    /// Bytes written, as if `bytes` were flat.
+    length: usize,
+}
+
+impl Numbers {
+    #[inline]
+    fn put(&mut self, number: u64) {
+        self.put_as(0, number);
+    }
+
+    #[inline]
+    fn put_signed(&mut self, number: i64) {
+        match u64::try_from(number) {
+            Ok(number) => self.put_as(0, number),
+            // -1 is 0 of this kind.
+            Err(_) => self.put_as(0x20, !number.cast_unsigned()),
+        }
+    }
+
+    #[inline]
+    fn put_as(&mut self, kind: u8, number: u64) {
+        let [.., _, _, _, low] = number.to_be_bytes();
+        match number {
+            0..24 => self.extend(&[kind | low]),
+            24..0x100 => self.extend(&[kind | 24, low]),
+            0x100..0x1_0000 => self.extend_wide(kind | 25, number, 2),
+            0x1_0000..0x1_0000_0000 => self.extend_wide(kind | 26, number, 4),
+            _ => self.extend_wide(kind | 27, number, 8),
+        }
+    }
+
+    fn extend_wide(&mut self, head: u8, number: u64, width: usize) {
+        self.extend(&[head]);
+        let bytes = number.to_be_bytes();
+        self.extend(bytes.get(bytes.len() - width..).unwrap_or_default());
+    }
+
+    #[inline]
+    fn extend(&mut self, bytes: &[u8]) {
+        let flat = self.bytes.as_flattened_mut();
+        if let Some(room) = flat.get_mut(self.length..self.length + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.length += bytes.len();
+        }
+    }
+
+    fn take(&self) -> &[u8] {
+        self.bytes.as_flattened().get(..self.length).unwrap_or_default()
+    }
+}
+
 fn put(bytes: &mut Vec<u8>, value: impl Encode<()>) {
     let written = Encoder::new(bytes).encode(value).is_ok();
     debug_assert!(written, "a vector takes everything");
@@ -259,4 +301,36 @@ fn put(bytes: &mut Vec<u8>, value: impl Encode<()>) {
 
 fn bytes(text: &[u8]) -> &ByteSlice {
     text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_cbor() {
+        let check = |number: i64| {
+            let mut numbers = Numbers::default();
+            numbers.put_signed(number);
+            let mut expected = Vec::new();
+            put(&mut expected, number);
+            assert_eq!(numbers.take(), expected, "{number}");
+        };
+        for bits in 0..63 {
+            let number = 1_i64 << bits;
+            for near in [number - 1, number, number + 1, 1 - number, -number, -1 - number] {
+                check(near);
+            }
+        }
+        for edge in [23, 24, 255, 256, 65_535, 65_536, i64::MAX, i64::MIN] {
+            check(edge);
+        }
+    }
+
+    #[test]
+    fn seven_of_the_greatest_fit() {
+        let mut numbers = Numbers::default();
+        (0..7).for_each(|_| numbers.put(u64::MAX));
+        assert_eq!(numbers.take().len(), 63);
+    }
 }

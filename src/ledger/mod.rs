@@ -4,15 +4,19 @@
 //! `a.merge(&b)` is the ledger of both inputs, in any order, as long as no bound is hit; beyond a
 //! bound totals stay exact and the hit is counted. Plain data and functions: no I/O, no clock.
 
+mod certificate_key;
 pub mod certificates;
 pub mod counts;
 pub mod distinct;
+mod fingerprint_memo;
 pub mod gates;
 pub mod image;
 pub mod journal;
+mod journal_context;
 mod journal_entry;
 pub mod limit_hits;
 pub mod replay;
+mod route_bound;
 pub mod route_set;
 pub mod routes;
 pub mod table;

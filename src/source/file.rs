@@ -192,8 +192,13 @@ impl Follower {
             self.closed_revision += 1;
         }
         self.take_up(&found);
-        for index in 0..self.generations.len() {
-            self.revisit(index, &found, now);
+        let mut checks: Vec<(usize, io::Result<Check>)> = (0..self.generations.len())
+            .filter_map(|index| Some((index, self.revisit(index, &found, now)?)))
+            .collect();
+        // A copy belongs to the file of which it is one, before it is taken for a missed file.
+        checks.sort_by_key(|(_, checked)| !matches!(checked, Ok(Check::Rewritten { .. })));
+        for (index, checked) in checks {
+            self.take_check(index, checked);
         }
         self.packed.iter_mut().for_each(|packed| packed.look(now));
         self.open_new(&found);
@@ -290,9 +295,15 @@ impl Follower {
         directories
     }
 
-    /// Brings what is known of an open file up to date.
-    fn revisit(&mut self, index: usize, found: &FoundFiles, now: Monotonic) {
-        let Some(generation) = self.generations.get_mut(index) else { return };
+    /// Brings what is known of an open file up to date, and checks it. That it is compressed now is
+    /// told when it is to be read.
+    fn revisit(
+        &mut self,
+        index: usize,
+        found: &FoundFiles,
+        now: Monotonic,
+    ) -> Option<io::Result<Check>> {
+        let generation = self.generations.get_mut(index)?;
         generation.resting = false;
         let was_leaving = generation.is_leaving();
         if let Some(named) = found.of_key(&generation.key) {
@@ -313,9 +324,7 @@ impl Follower {
                 self.changes.add(Change::Gone { path, deleted });
             }
         }
-        if !matches!(checked, Ok(Check::Compressed)) {
-            self.take_check(index, checked);
-        }
+        (!matches!(checked, Ok(Check::Compressed))).then_some(checked)
     }
 
     /// Draws the consequences of a check; false when it is not (or not now) the file to read.

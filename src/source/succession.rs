@@ -206,7 +206,9 @@ impl Follower {
             Some(copy) => self.go_on(&copy, &on, None),
             None => self.remember(place.clone()),
         }
-        let younger = if is_last { self.open_after(was, than, order, fate) } else { 0 };
+        // Of a file that was empty nothing tells it from those after it.
+        let searched = is_last || place.head.length_bytes == 0;
+        let younger = if searched { self.open_after(was, than, order, fate) } else { 0 };
         let lost_bytes = match held_bytes {
             Some(held) => was.size_bytes.saturating_sub(held.max(place.position.byte_offset)),
             None => was.unread_bytes(),

@@ -95,6 +95,8 @@ pub struct Store {
     file: (u64, u64),
     /// Parts of the image that is being written.
     parts: i64,
+    /// The number of this transaction.
+    saves: i64,
     _lock: Lock,
 }
 
@@ -168,11 +170,12 @@ impl Store {
         let opened = open_file(&path).and_then(|(connection, file)| {
             let rows = connection.query_row("SELECT count(*) FROM image", [], |row| row.get(0));
             let parts: i64 = rows.map_err(|source| sqlite_error(&path, source))?;
-            Ok((connection, file, parts))
+            let saves = prune(&connection).map_err(|source| sqlite_error(&path, source))?;
+            Ok((connection, file, saves, parts))
         });
         match opened {
-            Ok((connection, file, 0)) => {
-                Ok((Store { connection, path, file, parts: 0, _lock: lock }, None))
+            Ok((connection, file, saves, 0)) => {
+                Ok((Store { connection, path, file, parts: 0, saves, _lock: lock }, None))
             }
             Ok((connection, ..)) => {
                 drop(connection);
@@ -188,12 +191,13 @@ impl Store {
     fn open_locked(directory: &Path, lock: Lock) -> Result<(Store, Saved), (StoreError, Lock)> {
         let path = directory.join(FILE_NAME);
         let opened = open_file(&path).and_then(|(connection, file)| {
+            let saves = prune(&connection).map_err(|source| sqlite_error(&path, source))?;
             let saved = load(&connection, &path)?;
-            Ok((connection, file, saved))
+            Ok((connection, file, saved, saves))
         });
         match opened {
-            Ok((connection, file, saved)) => {
-                Ok((Store { connection, path, file, parts: 0, _lock: lock }, saved))
+            Ok((connection, file, saved, saves)) => {
+                Ok((Store { connection, path, file, parts: 0, saves, _lock: lock }, saved))
             }
             Err(error) => Err((error, lock)),
         }
@@ -210,6 +214,7 @@ impl Store {
     /// [`StoreError`]; then nothing was saved.
     pub fn commit(&mut self, changes: &Changes) -> Result<(), StoreError> {
         self.check_file()?;
+        self.saves += 1;
         let result = (|| {
             let transaction = self.connection.transaction()?;
             if !changes.journal.is_empty() {
@@ -217,7 +222,7 @@ impl Store {
                     .prepare_cached("INSERT INTO journal (piece, hash) VALUES (?1, ?2)")?;
                 insert.execute(params![changes.journal, stored_hash(&changes.journal)])?;
             }
-            put_sources(&transaction, &changes.sources)?;
+            put_sources(&transaction, &changes.sources, self.saves)?;
             transaction.commit()
         })();
         result.map_err(|source| sqlite_error(&self.path, source))
@@ -256,7 +261,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; then all is as it was before the image.
     pub fn finish_image(&mut self, sources: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        let result = put_sources(&self.connection, sources)
+        self.saves += 1;
+        let result = put_sources(&self.connection, sources, self.saves)
             .and_then(|()| self.connection.execute_batch("COMMIT"));
         self.parts = 0;
         if result.is_err() {
@@ -300,7 +306,7 @@ fn begin_anew(
 ) -> Result<(Store, Option<PathBuf>), StoreError> {
     let aside = damage::set_aside(&path, now)?;
     let (connection, file) = open_file(&path)?;
-    Ok((Store { connection, path, file, parts: 0, _lock: lock }, Some(aside)))
+    Ok((Store { connection, path, file, parts: 0, saves: 0, _lock: lock }, Some(aside)))
 }
 
 fn open_file(path: &Path) -> Result<(Connection, (u64, u64)), StoreError> {
@@ -390,25 +396,34 @@ fn sources(connection: &Connection) -> rusqlite::Result<Vec<(String, Vec<u8>)>> 
     rows.collect()
 }
 
-/// Saves what the sources have changed. Of those that are configured no more, the ones that were
-/// saved last are kept, so that one which comes back goes on where it was.
-fn put_sources(connection: &Connection, sources: &[(String, Vec<u8>)]) -> rusqlite::Result<()> {
+/// Forgets the sources that were saved longest ago, beyond the bound. Those that are configured no more
+/// are kept until then, so that one which comes back goes on where it was. Returns the number of the
+/// last transaction that saved one.
+fn prune(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.execute(
+        "DELETE FROM source WHERE name IN \
+         (SELECT name FROM source ORDER BY saved DESC LIMIT -1 OFFSET ?1)",
+        [i64::try_from(SAVED_SOURCES_MAX).unwrap_or(i64::MAX)],
+    )?;
+    connection.query_row("SELECT coalesce(max(saved), 0) FROM source", [], |row| row.get(0))
+}
+
+/// Saves what the sources have changed.
+fn put_sources(
+    connection: &Connection,
+    sources: &[(String, Vec<u8>)],
+    save: i64,
+) -> rusqlite::Result<()> {
     if sources.is_empty() {
         return Ok(());
     }
     let mut insert = connection.prepare_cached(
-        "INSERT INTO source (name, state, saved) \
-         VALUES (?1, ?2, (SELECT coalesce(max(saved), 0) + 1 FROM source)) \
+        "INSERT INTO source (name, state, saved) VALUES (?1, ?2, ?3) \
          ON CONFLICT (name) DO UPDATE SET state = excluded.state, saved = excluded.saved",
     )?;
     for (name, state) in sources {
-        insert.execute(params![name, state])?;
+        insert.execute(params![name, state, save])?;
     }
-    let mut prune = connection.prepare_cached(
-        "DELETE FROM source WHERE name IN \
-         (SELECT name FROM source ORDER BY saved DESC LIMIT -1 OFFSET ?1)",
-    )?;
-    prune.execute([i64::try_from(SAVED_SOURCES_MAX).unwrap_or(i64::MAX)])?;
     Ok(())
 }
 

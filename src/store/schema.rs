@@ -15,7 +15,7 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE image (part INTEGER PRIMARY KEY, bytes BLOB NOT NULL, hash INTEGER NOT NULL) STRICT;
     -- What was recorded after that, in order.
     CREATE TABLE journal (number INTEGER PRIMARY KEY, piece BLOB NOT NULL, hash INTEGER NOT NULL) STRICT;
-    -- Where each source has read to and what it has counted; the one saved last has the highest number.
+    -- Where each source has read to and what it has counted; the one saved last has the highest.
     CREATE TABLE source (name TEXT PRIMARY KEY, state BLOB NOT NULL, saved INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 "];
 

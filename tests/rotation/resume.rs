@@ -562,3 +562,21 @@ fn written_late_and_compressed_meanwhile() {
     scene.lines.sort();
     scene.expect(&["1", "2", "last", "late"]);
 }
+
+#[test]
+fn an_empty_file_written_late_and_compressed_meanwhile() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "");
+    scene.look();
+    scene.rename("a.log", "a.log.2");
+    scene.append("a.log", "2\n");
+    scene.round();
+    let state = scene.state();
+    scene.append("a.log.2", "late\n");
+    scene.gzip("a.log.2");
+    scene.rename("a.log", "a.log.1");
+    scene.append("a.log", "last\n");
+    scene.restart(&state);
+    scene.lines.sort();
+    scene.expect(&["2", "last", "late"]);
+}

@@ -9,7 +9,7 @@ use gatelog::event::route::{Patterns, Router};
 use gatelog::event::server::Servers;
 use gatelog::ledger::Ledger;
 use gatelog::ledger::distinct::Seed;
-use gatelog::limits::ROUTES_DEFAULT;
+use gatelog::limits::{JOURNAL_PIECE_BYTES, ROUTES_DEFAULT};
 use gatelog::reader::{Reader, TimeRange};
 use gatelog::source::{Line, LineBuffer};
 use gatelog_parsers::line::{LineParser, Spans};
@@ -86,6 +86,7 @@ pub struct Counting {
     router: Router,
     /// What was counted so far.
     pub ledger: Ledger,
+    piece: Vec<u8>,
 }
 
 impl Counting {
@@ -98,13 +99,27 @@ impl Counting {
             reader: Reader::new(parser, judge, TimeRange::default()),
             router: Router::new(Patterns::default()),
             ledger: ledger(),
+            piece: Vec::new(),
         }
+    }
+
+    /// The same, with a journal of what is recorded, as the agent keeps one.
+    #[must_use]
+    pub fn with_journal(mut self) -> Counting {
+        self.ledger.keep_journal(true);
+        self
     }
 
     /// Counts all lines and returns how many of them and of earlier ones fit.
     pub fn count(&mut self, log: &[u8]) -> u64 {
         read_lines(&mut self.buffer, log, |line| {
             self.reader.count(&line, &mut self.ledger, &self.router);
+            // A piece of this length is handed over; its memory comes back.
+            if let Some(journal) = self.ledger.journal()
+                && journal.len_bytes() >= JOURNAL_PIECE_BYTES
+            {
+                self.piece = journal.take(std::mem::take(&mut self.piece));
+            }
         });
         self.reader.counts().parsed
     }

@@ -25,6 +25,8 @@ enum Stage {
     Split,
     /// It is counted in a ledger.
     Count,
+    /// The same, and a journal of it is kept.
+    Journal,
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let fit = match arguments.stage {
         Stage::Split => Splitting::new(format).split(log),
         Stage::Count => Counting::new(format).count(log),
+        Stage::Journal => Counting::new(format).with_journal().count(log),
     };
     match writeln!(io::stdout(), "{fit}") {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,13 +21,14 @@ use generate_log::{Generator, Sizes};
 
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../instructions.tsv");
 const LINES: usize = 10_000;
-const STAGES: [&str; 2] = ["split", "count"];
+const STAGES: [&str; 3] = ["split", "count", "journal"];
 /// How far a figure may be from the recorded one, in hundredths of it.
 const TOLERANCE_PERCENT: u64 = 10;
 
 const HEAD: &str = "\
 # Instructions a line, counted by valgrind; benches/README.md says how and when to record them anew.
-# `split`: read and split into its values. `count`: the same, judged and counted in a ledger.
+# `split`: read and split into its values. `count`: the same, judged and counted in a ledger. `journal`: the same, with
+# a journal of what is recorded.
 ";
 
 /// What the figures depend on.
