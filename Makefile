@@ -5,13 +5,14 @@ SHELL := /bin/bash
 CARGO ?= $(shell command -v cargo || echo "$$HOME/.cargo/bin/cargo")
 BUILD_TOOLS := cc c++ make
 TEST_TOOLS := nginx openssl curl awk promtool valgrind
+FUZZ_SECONDS ?= 3600
 SCRIPTS := .ci/run $(wildcard scripts/*.sh tests/lab/*.sh)
 
 export CARGO
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A recipe's steps are in order also under make -j.
 .NOTPARALLEL:
-.PHONY: all build release check test demo bench fuzz fmt clippy doc install-tools clean help \
+.PHONY: all build release check test demo bench fuzz fuzz-long fmt clippy doc install-tools clean help \
 	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
 
 all: build
@@ -28,7 +29,7 @@ release: build-tools ## the agent, as it is shipped: target/release/gatelog
 check: build-tools fmt-check clippy unit-test ## format, lints and unit tests: quick
 
 test: install-tools fmt-check clippy doc cargo-test parsers-pure scripts-check ## everything there is to check, with a real nginx
-	@if [ -x scripts/fuzz-short.sh ]; then scripts/fuzz-short.sh; fi
+	@scripts/fuzz.sh
 
 demo: ## nginx, good and bad clients, and gatelog beside them
 	@scripts/demo.sh
@@ -37,7 +38,10 @@ bench: build-tools ## how fast it is, next to other programs: prints the tables 
 	@scripts/bench.sh
 
 fuzz: build-tools ## the fuzz targets, for a minute each
-	@scripts/fuzz-short.sh 60s
+	@scripts/fuzz.sh 60s
+
+fuzz-long: build-tools ## the fuzz targets for FUZZ_SECONDS, an hour, in all: adds to parsers/fuzz/runs.tsv
+	@scripts/fuzz.sh long $(FUZZ_SECONDS)
 
 fmt: ## formats the code
 	$(CARGO) fmt --all
