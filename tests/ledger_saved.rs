@@ -293,7 +293,7 @@ impl Damage {
                 *bytes = with_number(bytes, at, *number);
             }
             Damage::Copy(at, to, length) => {
-                let copy = bytes[range(at, *length)].to_vec();
+                let copy = bytes.get(range(at, *length)).unwrap_or_default().to_vec();
                 let to = to.index(bytes.len() + 1);
                 bytes.splice(to..to, copy);
             }

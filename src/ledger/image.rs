@@ -90,8 +90,7 @@ impl<F: FnMut(Vec<u8>) -> Result<(), Refused>> Parts<F> {
 }
 
 impl Ledger {
-    /// Hands out the image, part by part, each a little longer than
-    /// [`IMAGE_PART_BYTES`](crate::limits::IMAGE_PART_BYTES) at most.
+    /// Hands out the image, part by part, each a little longer than [`IMAGE_PART_BYTES`] at most.
     ///
     /// # Errors
     /// When `take` wants no more.
