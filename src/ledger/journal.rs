@@ -4,7 +4,7 @@
 //! [`super::replay`]. So a ledger need not be saved as a whole each time that something is counted.
 //!
 //! An event names its route by its place in the ledger, and its certificate and address by numbers
-//! that they are given: see [`Names`]. Before the first event that names one, and when an event tells
+//! that they are given: see `Names`. Before the first event that names one, and when an event tells
 //! something new of it, an entry says what it is; so does one for each context, of which there are
 //! few. A journal can be cut between any two calls; its pieces one after the other are the journal.
 
