@@ -23,7 +23,7 @@ package_of() { # TOOL: prints the Debian package that holds it
     promtool | prometheus) echo prometheus ;;
     amtool | alertmanager) echo prometheus-alertmanager ;;
     awk) echo mawk ;;
-    curl | git | goaccess | jq | mtail | nginx | openssl | shellcheck | valgrind) echo "$1" ;;
+    curl | git | goaccess | jq | mtail | nginx | openssl | shellcheck | sqlite3 | strace | valgrind) echo "$1" ;;
     *) return 1 ;;
   esac
 }

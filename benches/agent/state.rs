@@ -1,6 +1,6 @@
-//! What it costs to save: two agents side by side on one log, one of which keeps its state; and a
-//! start with a large state.
+//! What it costs to save: agents in turn, one of which keeps its state; and a start with a large state.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
@@ -10,8 +10,11 @@ use generate_log::{Format, Generator, Sizes};
 
 use crate::agent::{Agent, Program};
 use crate::load::Load;
-use crate::usage::{Usage, Used};
+use crate::usage::Usage;
 use crate::{Result, STARTS, WARM_UP, float, milliseconds, row, share};
+
+/// Turns of each of the two.
+const ROUNDS: u32 = 4;
 
 /// Certificates of the large state, each from an address of its own: what both tables hold at most.
 const CERTIFICATES: usize = 100_000;
@@ -22,30 +25,50 @@ const LINES: usize = 600_000;
 /// Lines that are written to the log at once.
 const LINES_AT_ONCE: usize = 10_000;
 
-/// The processor time of an agent that saves, against one that does not, on the same log at the same
-/// time.
+/// The processor time of an agent that saves, against one that does not: in turn, on logs of their own, so
+/// that neither reads what the other has just brought into the caches.
 pub(crate) fn compare(program: &Program<'_>, load: &mut Load, seconds: u64) -> Result<()> {
-    load.open(&program.at("both.log"))?;
-    let states = [["--state-dir", "state-compared"], ["--state-dir", "none"]];
-    let start = |state: [&str; 2]| Agent::start(program, &[&state[..], &["both.log"]].concat());
-    let agents = states.map(start).into_iter().collect::<Result<Vec<Agent>>>()?;
-    agents.iter().try_for_each(Agent::becomes_ready)?;
-    load.write_for(WARM_UP, &Clock::system())?;
-    let usages = agents.iter().map(|agent| Usage::watch(agent.id())).collect::<Result<Vec<_>>>()?;
-    let written = load.write_for(Duration::from_secs(seconds), &Clock::system())?;
-    let lines: u64 = written.iter().map(|write| write.lines).sum();
-    let used = usages.into_iter().map(Usage::end).collect::<Result<Vec<Used>>>()?;
-    let per_line = |used: &Used| used.total().as_secs_f64() * 1e6 / float(lines);
-    let [with, without] = used.as_slice() else { return Err("two agents were measured".into()) };
-    row("state_us_per_line", per_line(with), 3, "us", "processor time per line with state");
-    row("no_state_us_per_line", per_line(without), 3, "us", "without, on the same log");
-    for (thread, used) in &with.threads {
+    let mut sums = [Sum::default(), Sum::default()];
+    let time = Duration::from_secs(seconds) / ROUNDS;
+    for round in 0..ROUNDS {
+        for (sum, state) in sums.iter_mut().zip(["state-compared", "none"]) {
+            let log = format!("{state}-{round}.log");
+            load.open(&program.at(&log))?;
+            let agent = Agent::start(program, &["--state-dir", state, &log])?;
+            agent.becomes_ready()?;
+            load.write_for(WARM_UP, &Clock::system())?;
+            let usage = Usage::watch(agent.id())?;
+            let written = load.write_for(time, &Clock::system())?;
+            sum.lines += written.iter().map(|write| write.lines).sum::<u64>();
+            for (thread, used) in usage.end()?.threads {
+                *sum.threads.entry(thread).or_default() += used.time;
+            }
+        }
+    }
+    let [with, without] = &sums;
+    row("state_us_per_line", with.per_line(), 3, "us", "processor time per line with state");
+    row("no_state_us_per_line", without.per_line(), 3, "us", "without");
+    for (thread, time) in &with.threads {
         let name = format!("state_us_per_line_{thread}");
-        let per_line = used.time.as_secs_f64() * 1e6 / float(lines);
+        let per_line = time.as_secs_f64() * 1e6 / float(with.lines);
         row(&name, per_line, 3, "us", &format!("with state, in the threads {thread}"));
     }
-    row("state_to_none", per_line(with) / per_line(without), 3, "times", "with against without");
+    row("state_to_none", with.per_line() / without.per_line(), 3, "times", "with against without");
     Ok(())
+}
+
+/// What was used over all rounds.
+#[derive(Default)]
+struct Sum {
+    lines: u64,
+    threads: BTreeMap<String, Duration>,
+}
+
+impl Sum {
+    /// Microseconds.
+    fn per_line(&self) -> f64 {
+        self.threads.values().sum::<Duration>().as_secs_f64() * 1e6 / float(self.lines)
+    }
 }
 
 /// From the start of the process to ready, with tables that are full.

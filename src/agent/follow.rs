@@ -29,7 +29,7 @@ use crate::http::Readiness;
 use crate::ledger::Ledger;
 use crate::limits::{
     CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, SAVED_SOURCES_MAX, SCRAPE_READ_MAX,
-    STOP_DRAIN_GRACE,
+    STOP_DRAIN_GRACE, STOP_SAVE_GRACE,
 };
 use crate::setup::source::{Setup, SetupError, SourceSetup};
 use crate::show::metrics::Snapshot;
@@ -257,8 +257,9 @@ impl Follow {
             }
             self.save();
         }
-        self.drain();
-        self.end();
+        let told = self.clock.monotonic();
+        self.drain(told);
+        self.end(told);
     }
 
     /// Reads a round; returns whether to read on at once.
@@ -437,7 +438,7 @@ impl Follow {
     fn save(&mut self) {
         let is_asked = !self.asked.is_empty();
         let turn = match &mut self.saver {
-            Some(saver) => saver.turn(&mut self.ledger, is_asked),
+            Some(saver) => saver.turn(&mut self.ledger, is_asked, self.pace.is_busy()),
             None => Turn::Answer,
         };
         self.inbox.waiting.store(is_asked && turn == Turn::Wait, Ordering::Release);
@@ -473,22 +474,24 @@ impl Follow {
         followed.chain(self.other_sources.iter().cloned()).collect()
     }
 
-    /// Saves what is left.
-    fn end(mut self) {
+    /// Saves what is left, for a bounded time.
+    fn end(mut self, told: Monotonic) {
         let states = self.states();
+        let end = Monotonic::from_start(told.since_start() + STOP_SAVE_GRACE);
         if let Some(saver) = self.saver.take()
-            && !saver.close(&mut self.ledger, states)
+            && !saver.close(&mut self.ledger, states, end)
         {
             tracing::error!("the last counts and places were not saved");
         }
     }
 
     /// Reads what has come or stands in the files already, for a bounded time.
-    fn drain(&mut self) {
-        let start = self.clock.monotonic();
+    fn drain(&mut self, told: Monotonic) {
         self.sources.iter_mut().for_each(Source::stop);
         self.look();
-        while self.read_round().progress && self.clock.monotonic().since(start) < STOP_DRAIN_GRACE {
+        while self.read_round().progress && self.clock.monotonic().since(told) < STOP_DRAIN_GRACE {
+            // What there is to be saved at once stays bounded.
+            self.save();
         }
         for source in &self.sources {
             let figures = source.figures();

@@ -4,13 +4,19 @@
 //! either. What is handed over is bounded, and so is what waits: see [`super::saver`]. Answers that
 //! may be seen only once their counts are on disk travel with the transaction that saves those.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::follow::Requests;
+use super::sandbox::Sandbox;
+use super::saver::SourceStates;
 use crate::clock::Clock;
 use crate::limits::KEEPER_WORK_MAX;
 use crate::show::metrics::Snapshot;
@@ -29,30 +35,37 @@ impl Answer {
     }
 }
 
+/// Those who wait for one transaction. They are answered once: by the thread that saves when it is
+/// done, or by the one that reads when that takes too long.
+#[derive(Clone, Default)]
+pub(super) struct Answers(Arc<Mutex<Vec<Answer>>>);
+
+impl Answers {
+    pub(super) fn new(answers: Vec<Answer>) -> Answers {
+        Answers(Arc::new(Mutex::new(answers)))
+    }
+
+    pub(super) fn send(&self) {
+        let answers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        answers.into_iter().for_each(Answer::send);
+    }
+}
+
 /// What the thread is to do.
 pub(super) enum Work {
     /// One transaction.
-    Commit { changes: Changes, answers: Vec<Answer> },
+    Commit { changes: Changes, answers: Answers },
     /// The next part of the image of this number. A part of another one, or other work, gives up the
     /// image before.
     ImagePart { image: u64, part: Vec<u8> },
     /// The image is whole.
-    FinishImage { image: u64, sources: Vec<(String, Vec<u8>)>, answers: Vec<Answer> },
-}
-
-impl Work {
-    /// Those who wait for it.
-    pub(super) fn into_answers(self) -> Vec<Answer> {
-        match self {
-            Work::Commit { answers, .. } | Work::FinishImage { answers, .. } => answers,
-            Work::ImagePart { .. } => Vec::new(),
-        }
-    }
+    FinishImage { image: u64, sources: Vec<(String, Vec<u8>)>, answers: Answers },
 }
 
 /// What became of a commit or an image.
 pub(super) struct Done {
-    pub(super) result: Result<(), StoreError>,
+    /// Or why not.
+    pub(super) result: Result<(), String>,
     /// The journal's bytes, to be used again.
     pub(super) buffer: Vec<u8>,
 }
@@ -66,9 +79,17 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Lets the thread do what was handed over, close the store, and end.
-    pub(super) fn end(self) {
+    /// Lets the thread do what was handed over, close the store, and end. One that the disk holds for
+    /// longer is left behind: it ends with the process.
+    pub(super) fn end(self, at_most: Duration) {
         drop(self.work);
+        loop {
+            match self.done.recv_timeout(at_most) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
         if self.thread.join().is_err() {
             tracing::error!("the thread that saves has panicked; its last words stand above");
         }
@@ -80,25 +101,35 @@ struct Keeping {
     directory: PathBuf,
     clock: Clock,
     store: Option<Store>,
+    /// As they were in the state that the ledger goes on from, until there is a store.
+    sources_read: SourceStates,
     /// The image that is being written, and what went wrong with it.
     image: Option<(u64, Result<(), StoreError>)>,
     requests: Requests,
+    sandbox: Arc<Sandbox>,
 }
 
-/// Starts the thread.
+/// Starts the thread, with the store; or with the states of the sources that were read where none could
+/// be opened.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub(super) fn spawn(
     directory: PathBuf,
-    store: Option<Store>,
+    store: Result<Store, SourceStates>,
     clock: Clock,
     requests: Requests,
-) -> std::io::Result<Keeper> {
+    sandbox: Arc<Sandbox>,
+) -> io::Result<Keeper> {
     let (work, inbox) = sync_channel(KEEPER_WORK_MAX);
     // As many as there can be works: the thread never waits for room.
     let (outbox, done) = sync_channel(KEEPER_WORK_MAX + 1);
-    let mut keeping = Keeping { directory, clock, store, image: None, requests };
+    let (store, sources_read) = match store {
+        Ok(store) => (Some(store), Vec::new()),
+        Err(sources_read) => (None, sources_read),
+    };
+    let mut keeping =
+        Keeping { directory, clock, store, sources_read, image: None, requests, sandbox };
     let thread = std::thread::Builder::new().name("keep".to_owned()).spawn(move || {
         while let Ok(work) = inbox.recv() {
             if let Some(done) = keeping.work(work) {
@@ -108,6 +139,8 @@ pub(super) fn spawn(
             }
         }
         keeping.give_up_image();
+        drop(keeping);
+        drop(outbox);
     })?;
     Ok(Keeper { work, done, thread })
 }
@@ -122,9 +155,9 @@ impl Keeping {
                     Some(store) => store.commit(&changes),
                     None => Err(StoreError::Gone(self.directory.clone())),
                 };
-                self.answer(answers);
-                self.let_go_if_gone(&result);
-                Some(Done { result, buffer: std::mem::take(&mut changes.journal) })
+                // They are on disk now, or will not be for some time: then they are better shown than not.
+                answers.send();
+                Some(self.done(result, std::mem::take(&mut changes.journal)))
             }
             Work::ImagePart { image, part } => {
                 self.put_image_part(image, &part);
@@ -132,16 +165,11 @@ impl Keeping {
             }
             Work::FinishImage { image, sources, answers } => {
                 let result = self.finish_image(image, &sources);
-                self.answer(answers);
-                self.let_go_if_gone(&result);
-                Some(Done { result, buffer: Vec::new() })
+                // They are on disk now, or will not be for some time: then they are better shown than not.
+                answers.send();
+                Some(self.done(result, Vec::new()))
             }
         }
-    }
-
-    /// Sends what is on disk now, or will not be for some time: then it is better shown than not.
-    fn answer(&self, answers: Vec<Answer>) {
-        answers.into_iter().for_each(Answer::send);
     }
 
     fn put_image_part(&mut self, image: u64, part: &[u8]) {
@@ -178,20 +206,34 @@ impl Keeping {
         }
     }
 
-    /// A file that was removed, or is damaged, is of no use any more; the next image makes a new one.
-    fn let_go_if_gone(&mut self, result: &Result<(), StoreError>) {
+    fn done(&mut self, result: Result<(), StoreError>, buffer: Vec<u8>) -> Done {
+        // A file that was removed, or is damaged, is of no use any more; the next image makes a new one.
         if matches!(result, Err(StoreError::Gone(_) | StoreError::Damaged { .. })) {
             self.store = None;
+        }
+        Done { result: result.map_err(|error| self.reason(&error)), buffer }
+    }
+
+    /// Why it was not saved. What the kernel refuses for our own sandbox gets its true reason.
+    fn reason(&self, error: &StoreError) -> String {
+        let is_denied = matches!(error, StoreError::Io { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied);
+        let admitted = self.sandbox.admit(&BTreeSet::new(), std::slice::from_ref(&self.directory));
+        match admitted {
+            Err(outside) if is_denied => outside.to_string(),
+            _ => error.to_string(),
         }
     }
 
     fn open_again(&mut self) -> Result<(), StoreError> {
-        let (store, set_aside) = Store::open_anew(&self.directory, self.clock.now())?;
+        let now = self.clock.now();
+        let (store, set_aside) = Store::open_anew(&self.directory, now, &self.sources_read)?;
         if let Some(path) = set_aside {
             let path = path.display();
             tracing::warn!(%path, "the state that was found there is set aside, a new one begun");
         }
         self.store = Some(store);
+        self.sources_read = Vec::new();
         Ok(())
     }
 }

@@ -131,7 +131,7 @@ async fn agent(
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
-    let state = state.begin(setup.config.routes.limit, &clock, &requests)?;
+    let state = state.begin(setup.config.routes.limit, &clock, &requests, sandbox)?;
     // A source that is no file wakes the thread for as long as somebody may ask it for something.
     let asking = Arc::new(requests.clone());
     let asked = Arc::downgrade(&asking);

@@ -1,22 +1,26 @@
 //! Decides when the reading thread saves, and what happens while it cannot.
 //!
 //! While saving works, what is shown is on disk: an answer waits for the transaction that its counts
-//! are in, so that a kill never makes a counter fall. When saving fails, or the disk does not answer
-//! in time, the journal is dropped and counting goes on in memory; then answers do not wait. From
-//! there one way leads back, whatever the fault was: an image of the whole ledger.
+//! are in, so that a kill never makes a counter fall. When saving fails the journal is dropped and
+//! counting goes on in memory; then answers do not wait. From there one way leads back, whatever the
+//! fault was: an image of the whole ledger.
+//!
+//! When the disk does not answer in time, answers do not wait either, but the journal goes on until
+//! its bound: a disk that is slow, and only that, is done with what it has some time, and no image that
+//! takes it even longer is needed then.
 
 use std::collections::HashMap;
 use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
-use super::keeper::{Answer, Done, Keeper, Work};
+use super::keeper::{Answer, Answers, Done, Keeper, Work};
 use crate::clock::{Clock, Monotonic};
 use crate::ledger::Ledger;
 use crate::ledger::image::Refused;
 use crate::limits::{
-    COMMIT_INTERVAL, IMAGE_BYTES_PER_EVENT, IMAGE_WAIT_MAX, JOURNAL_BYTES_MAX, JOURNAL_EVENTS_MAX,
-    JOURNAL_PIECE_BYTES, JOURNAL_PIECES_MAX, JOURNAL_UNSAVED_BYTES_MAX, SAVE_RETRY_MAX,
-    SAVE_RETRY_MIN, SAVE_WAIT_MAX,
+    COMMIT_INTERVAL, COMMIT_INTERVAL_BUSY, IMAGE_BYTES_PER_EVENT, IMAGE_WAIT_MAX, IMAGE_WAIT_MIN,
+    JOURNAL_BYTES_MAX, JOURNAL_EVENTS_MAX, JOURNAL_PIECE_BYTES, JOURNAL_PIECES_MAX,
+    JOURNAL_UNSAVED_BYTES_MAX, SAVE_RETRY_MAX, SAVE_RETRY_MIN, SAVE_TOLD_INTERVAL, SAVE_WAIT_MAX,
 };
 use crate::store::{Changes, SavedSize};
 
@@ -41,6 +45,11 @@ pub(super) struct Saver {
     saved: SavedSize,
     /// No image before this: the last one found no room.
     image_after: Monotonic,
+    /// How long the next image may wait for room.
+    image_wait: Duration,
+    told: Told,
+    /// When the agent ends, however far saving is.
+    end: Option<Monotonic>,
     /// The memory of the last piece of the journal.
     spare: Vec<u8>,
 }
@@ -48,8 +57,32 @@ pub(super) struct Saver {
 /// What the keeper is at.
 struct AtWork {
     since: Monotonic,
-    /// Saving was given up meanwhile: how it ends says nothing of what was counted since.
+    /// Those who wait for it.
+    answers: Answers,
+    /// It has taken [`SAVE_WAIT_MAX`].
+    is_late: bool,
+    /// The journal of what was counted meanwhile was dropped: how it ends says nothing of that.
     is_stale: bool,
+}
+
+/// What the log was told.
+#[derive(Default)]
+struct Told {
+    /// Why saving fails, until it was said that it is over.
+    reason: Option<String>,
+    at: Option<Monotonic>,
+}
+
+impl Told {
+    /// Whether a failure is to be said now.
+    fn is_due(&mut self, reason: &str, now: Monotonic) -> bool {
+        let is_due = self.reason.as_deref() != Some(reason)
+            && self.at.is_none_or(|at| now.since(at) >= SAVE_TOLD_INTERVAL);
+        if is_due {
+            *self = Told { reason: Some(reason.to_owned()), at: Some(now) };
+        }
+        is_due
+    }
 }
 
 /// Whether saving works.
@@ -87,6 +120,9 @@ impl Saver {
     ) -> Saver {
         let now = clock.monotonic();
         ledger.keep_journal(opened.is_ok());
+        // Whoever opened it has said so.
+        let reason = opened.as_ref().err().cloned();
+        let told = Told { at: reason.is_some().then_some(now), reason };
         let (saved, sources, health) = match opened {
             Ok((saved, sources)) => (saved, sources, Health::Saving),
             Err(reason) => {
@@ -104,6 +140,9 @@ impl Saver {
             saved_sources: sources.into_iter().collect(),
             saved,
             image_after: now,
+            image_wait: IMAGE_WAIT_MIN,
+            told,
+            end: None,
             spare: Vec::new(),
         }
     }
@@ -119,20 +158,24 @@ impl Saver {
     /// How long until there may be something to do although nothing was read.
     pub(super) fn rest(&self, ledger: &mut Ledger) -> Duration {
         let now = self.clock.monotonic();
-        match &self.health {
+        match (&self.at_work, &self.health) {
             // What is done is learnt of at the next look. Each time that the thread wakes costs more
-            // than a transaction does.
-            _ if self.at_work.is_some() => SAVE_WAIT_MAX,
-            Health::Failing { retry_at, .. } => retry_at.since(now),
-            Health::Saving if unsaved_bytes(ledger) > 0 => {
+            // than a transaction does. Only that it is late is noticed in time.
+            (Some(AtWork { since, is_late: false, .. }), _) => {
+                SAVE_WAIT_MAX.saturating_sub(now.since(*since))
+            }
+            (Some(_), _) => Duration::MAX,
+            (None, Health::Failing { retry_at, .. }) => retry_at.since(now),
+            (None, Health::Saving) if unsaved_bytes(ledger) > 0 => {
                 COMMIT_INTERVAL.saturating_sub(now.since(self.last_save))
             }
-            Health::Saving => Duration::MAX,
+            (None, Health::Saving) => Duration::MAX,
         }
     }
 
     /// Learns what became of what was handed over, and says what is to be done now.
-    pub(super) fn turn(&mut self, ledger: &mut Ledger, is_asked: bool) -> Turn {
+    /// `is_busy` is whether lines come all the time.
+    pub(super) fn turn(&mut self, ledger: &mut Ledger, is_asked: bool, is_busy: bool) -> Turn {
         while let Ok(done) = self.keeper.done.try_recv() {
             self.take_done(done, ledger);
         }
@@ -140,13 +183,15 @@ impl Saver {
             self.wait(ledger);
         }
         let now = self.clock.monotonic();
-        self.give_up_if_late(now, ledger);
+        self.tell_if_late(now);
+        self.drop_journal_if_full(ledger);
         match (&self.health, &self.at_work) {
             (Health::Failing { retry_at, .. }, None) if *retry_at <= now => Turn::Retry,
             (Health::Failing { .. }, _) => Turn::Answer,
             (Health::Saving, Some(_)) => Turn::Wait,
             (Health::Saving, None) => {
-                let is_due = now.since(self.last_save) >= COMMIT_INTERVAL
+                let interval = if is_busy { COMMIT_INTERVAL_BUSY } else { COMMIT_INTERVAL };
+                let is_due = now.since(self.last_save) >= interval
                     || unsaved_bytes(ledger) >= JOURNAL_PIECE_BYTES;
                 if is_asked || is_due { Turn::Save } else { Turn::Wait }
             }
@@ -183,8 +228,10 @@ impl Saver {
         self.saved.pieces += u64::from(!journal.is_empty());
         self.saved.journal_bytes += journal.len() as u64;
         self.saved_sources.extend(changed.iter().cloned());
-        let work = Work::Commit { changes: Changes { journal, sources: changed }, answers };
-        self.hand_over(work, ledger);
+        let answers = Answers::new(answers);
+        let changes = Changes { journal, sources: changed };
+        let work = Work::Commit { changes, answers: answers.clone() };
+        self.hand_over(work, answers, ledger);
     }
 
     /// Tries to save again, after a failure: everything.
@@ -195,23 +242,35 @@ impl Saver {
         }
     }
 
-    /// Saves what is left, waits for it, and ends the keeper. Returns whether all was saved.
-    pub(super) fn close(mut self, ledger: &mut Ledger, states: SourceStates) -> bool {
-        self.wait(ledger);
-        if self.failure().is_none() {
+    /// Saves what is left, waits for it until `end`, and ends the keeper. Returns whether all was saved.
+    pub(super) fn close(
+        mut self,
+        ledger: &mut Ledger,
+        states: SourceStates,
+        end: Monotonic,
+    ) -> bool {
+        self.end = Some(end);
+        self.wait_until_end(ledger);
+        let mut is_saved = false;
+        if self.is_idle() {
             let changed = self.changed(states.clone());
             self.save(ledger, changed, Vec::new());
-            self.wait(ledger);
+            self.wait_until_end(ledger);
+            is_saved = self.is_idle();
         }
-        let mut is_saved = self.failure().is_none();
         if self.at_work.is_none() && (!is_saved || self.saved.pieces > 0) {
             // With an image the next start has less to do; or it is the last chance.
             self.retry(ledger, states);
-            self.wait(ledger);
-            is_saved |= self.failure().is_none();
+            self.wait_until_end(ledger);
+            is_saved |= self.is_idle();
         }
-        self.keeper.end();
+        self.keeper.end(end.since(self.clock.monotonic()));
         is_saved
+    }
+
+    /// Whether all that was handed over is saved.
+    fn is_idle(&self) -> bool {
+        self.at_work.is_none() && self.failure().is_none()
     }
 
     fn wants_image(&self, ledger: &mut Ledger) -> bool {
@@ -231,13 +290,17 @@ impl Saver {
     fn hand_over_image(&mut self, ledger: &Ledger) -> Result<u64, Refused> {
         self.image += 1;
         let image = self.image;
-        let until = after(self.clock.monotonic(), IMAGE_WAIT_MAX);
+        let until = after(self.clock.monotonic(), self.image_wait);
         let mut bytes = 0;
-        ledger.image(|part| {
+        let handed_over = ledger.image(|part| {
             bytes += part.len() as u64;
             self.send_until(Work::ImagePart { image, part }, until).map_err(|_| Refused)
-        })?;
-        Ok(bytes)
+        });
+        self.image_wait = match handed_over {
+            Ok(()) => IMAGE_WAIT_MIN,
+            Err(Refused) => (self.image_wait * 2).min(IMAGE_WAIT_MAX),
+        };
+        handed_over.map(|()| bytes)
     }
 
     fn finish_image(
@@ -251,23 +314,24 @@ impl Saver {
         ledger.keep_journal(true);
         self.saved = SavedSize { has_image: true, image_bytes, ..SavedSize::default() };
         self.saved_sources.extend(sources.iter().cloned());
-        self.hand_over(Work::FinishImage { image: self.image, sources, answers }, ledger);
+        let answers = Answers::new(answers);
+        let work = Work::FinishImage { image: self.image, sources, answers: answers.clone() };
+        self.hand_over(work, answers, ledger);
     }
 
-    fn hand_over(&mut self, work: Work, ledger: &mut Ledger) {
-        let until = after(self.clock.monotonic(), IMAGE_WAIT_MAX);
-        match self.send_until(work, until) {
-            Ok(()) => {
-                self.at_work = Some(AtWork { since: self.clock.monotonic(), is_stale: false });
-            }
-            Err(work) => {
-                self.fail("the disk does not keep up".to_owned(), ledger);
-                work.into_answers().into_iter().for_each(Answer::send);
-            }
+    fn hand_over(&mut self, work: Work, answers: Answers, ledger: &mut Ledger) {
+        let until = after(self.clock.monotonic(), IMAGE_WAIT_MIN);
+        if self.send_until(work, until).is_ok() {
+            let since = self.clock.monotonic();
+            self.at_work = Some(AtWork { since, answers, is_late: false, is_stale: false });
+        } else {
+            self.fail("the disk does not keep up".to_owned(), ledger);
+            answers.send();
         }
     }
 
     fn send_until(&self, mut work: Work, until: Monotonic) -> Result<(), Work> {
+        let until = self.end.map_or(until, |end| end.min(until));
         loop {
             match self.keeper.work.try_send(work) {
                 Ok(()) => return Ok(()),
@@ -281,23 +345,44 @@ impl Saver {
         }
     }
 
-    /// Waits for what was handed over, for a bounded time.
+    /// Waits for what was handed over, until it is late.
     fn wait(&mut self, ledger: &mut Ledger) {
-        let Some(AtWork { since, is_stale: false }) = self.at_work else { return };
+        let Some(AtWork { since, is_late: false, .. }) = self.at_work else { return };
         let left = SAVE_WAIT_MAX.saturating_sub(self.clock.monotonic().since(since));
-        if let Ok(done) = self.keeper.done.recv_timeout(left) {
-            self.take_done(done, ledger);
-        }
-        self.give_up_if_late(self.clock.monotonic(), ledger);
+        self.wait_for(left, ledger);
     }
 
-    fn give_up_if_late(&mut self, now: Monotonic, ledger: &mut Ledger) {
-        if let Some(AtWork { since, is_stale: is_stale @ false }) = &mut self.at_work
+    /// Waits for what was handed over, however late.
+    fn wait_until_end(&mut self, ledger: &mut Ledger) {
+        if let (Some(end), Some(_)) = (self.end, &self.at_work) {
+            self.wait_for(end.since(self.clock.monotonic()), ledger);
+        }
+    }
+
+    fn wait_for(&mut self, at_most: Duration, ledger: &mut Ledger) {
+        if let Ok(done) = self.keeper.done.recv_timeout(at_most) {
+            self.take_done(done, ledger);
+        }
+    }
+
+    /// Nobody waits for a disk for ever.
+    fn tell_if_late(&mut self, now: Monotonic) {
+        if let Some(AtWork { since, answers, is_late: is_late @ false, .. }) = &mut self.at_work
             && now.since(*since) >= SAVE_WAIT_MAX
         {
-            *is_stale = true;
+            *is_late = true;
+            answers.send();
             let waited = SAVE_WAIT_MAX.as_secs();
-            self.fail(format!("the disk has not answered for {waited} s"), ledger);
+            self.set_failing(format!("the disk has not answered for {waited} s"));
+        }
+    }
+
+    fn drop_journal_if_full(&mut self, ledger: &mut Ledger) {
+        if let Some(AtWork { is_late: true, is_stale, .. }) = &mut self.at_work
+            && unsaved_bytes(ledger) >= JOURNAL_UNSAVED_BYTES_MAX
+        {
+            *is_stale = true;
+            self.drop_journal(ledger);
         }
     }
 
@@ -305,11 +390,12 @@ impl Saver {
         let is_stale = self.at_work.take().is_some_and(|at_work| at_work.is_stale);
         self.spare = done.buffer;
         match done.result {
-            Err(error) => self.fail(error.to_string(), ledger),
-            Ok(()) if is_stale => self.retry_soon(),
+            Err(reason) => self.fail(reason, ledger),
+            // The next try saves what was counted meanwhile.
+            Ok(()) if is_stale => {}
             Ok(()) => {
-                if let Health::Failing { .. } = std::mem::replace(&mut self.health, Health::Saving)
-                {
+                self.health = Health::Saving;
+                if self.told.reason.take().is_some() {
                     tracing::info!("the state is saved again, with all that was counted meanwhile");
                 }
             }
@@ -318,24 +404,25 @@ impl Saver {
 
     /// Goes on in memory.
     fn fail(&mut self, reason: String, ledger: &mut Ledger) {
+        self.drop_journal(ledger);
+        self.set_failing(reason);
+    }
+
+    fn drop_journal(&mut self, ledger: &mut Ledger) {
         ledger.keep_journal(false);
         self.saved_sources.clear();
+    }
+
+    fn set_failing(&mut self, reason: String) {
         let wait = match &self.health {
             Health::Saving => SAVE_RETRY_MIN,
             Health::Failing { wait, .. } => (*wait * 2).min(SAVE_RETRY_MAX),
         };
-        if self.failure() != Some(&reason) {
+        let now = self.clock.monotonic();
+        if self.told.is_due(&reason, now) {
             tracing::error!(reason, "the state is not saved; counting goes on in memory");
         }
-        let retry_at = after(self.clock.monotonic(), wait);
-        self.health = Health::Failing { reason, retry_at, wait };
-    }
-
-    fn retry_soon(&mut self) {
-        let now = self.clock.monotonic();
-        if let Health::Failing { retry_at, .. } = &mut self.health {
-            *retry_at = now;
-        }
+        self.health = Health::Failing { reason, retry_at: after(now, wait), wait };
     }
 }
 
@@ -345,4 +432,31 @@ fn unsaved_bytes(ledger: &mut Ledger) -> usize {
 
 fn after(now: Monotonic, wait: Duration) -> Monotonic {
     Monotonic::from_start(now.since_start() + wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_once_and_at_intervals() {
+        let mut told = Told::default();
+        let mut check = |seconds: u64, reason: &str, expected: bool| {
+            let now = Monotonic::from_start(Duration::from_secs(seconds));
+            assert_eq!(told.is_due(reason, now), expected, "{seconds} {reason}");
+        };
+        check(0, "full", true);
+        check(1, "full", false);
+        check(2, "slow", false);
+        check(60, "full", false);
+        check(60, "slow", true);
+        check(61, "full", false);
+        told.reason = None;
+        let mut check = |seconds: u64, expected: bool| {
+            let now = Monotonic::from_start(Duration::from_secs(seconds));
+            assert_eq!(told.is_due("slow", now), expected, "{seconds}");
+        };
+        check(119, false);
+        check(120, true);
+    }
 }

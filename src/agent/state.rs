@@ -1,10 +1,12 @@
 //! What was saved, on its way from the store to the threads: the ledger goes to the one that reads, the
 //! store to the one that saves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::follow::Requests;
 use super::keeper;
+use super::sandbox::Sandbox;
 use super::saver::{Saver, SourceStates};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -63,10 +65,10 @@ impl State {
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(reason, "the state is not saved; counting goes on in memory");
-                return Ok(State::empty(Place::Directory(directory, Err(reason))));
+                return Ok(State::unsaved(directory, reason));
             }
         };
-        say(&store, &saved);
+        say(store.path(), &saved);
         Ok(State {
             ledger: saved.ledger,
             sources: saved.sources,
@@ -83,6 +85,17 @@ impl State {
         }
     }
 
+    /// From what was saved once, if that can be read at least.
+    fn unsaved(directory: PathBuf, reason: String) -> State {
+        let saved = Store::read(&directory).ok().filter(|saved| saved.ledger.is_some());
+        if let Some(saved) = &saved {
+            say(&directory, saved);
+        }
+        let Saved { ledger, sources, .. } = saved.unwrap_or_default();
+        let place = Place::Directory(directory, Err(reason));
+        State { ledger, sources, size: SavedSize::default(), place }
+    }
+
     fn empty(place: Place) -> State {
         State { ledger: None, sources: Vec::new(), size: SavedSize::default(), place }
     }
@@ -96,6 +109,7 @@ impl State {
         routes_max: usize,
         clock: &Clock,
         requests: &Requests,
+        sandbox: &Arc<Sandbox>,
     ) -> std::io::Result<Begun> {
         let mut ledger = self.ledger.unwrap_or_else(|| {
             let random = foldhash::fast::RandomState::default();
@@ -106,10 +120,11 @@ impl State {
             Place::Nowhere(reason) => (None, Some(reason)),
             Place::Directory(directory, store) => {
                 let (store, opened) = match store {
-                    Ok(store) => (Some(store), Ok((self.size, self.sources.clone()))),
-                    Err(reason) => (None, Err(reason)),
+                    Ok(store) => (Ok(store), Ok((self.size, self.sources.clone()))),
+                    Err(reason) => (Err(self.sources.clone()), Err(reason)),
                 };
-                let keeper = keeper::spawn(directory, store, clock.clone(), requests.clone())?;
+                let (sandbox, requests) = (Arc::clone(sandbox), requests.clone());
+                let keeper = keeper::spawn(directory, store, clock.clone(), requests, sandbox)?;
                 (Some(Saver::new(keeper, clock.clone(), &mut ledger, opened)), None)
             }
         };
@@ -120,8 +135,8 @@ impl State {
     }
 }
 
-fn say(store: &Store, saved: &Saved) {
-    let path = store.path().display();
+fn say(path: &Path, saved: &Saved) {
+    let path = path.display();
     if let Some((aside, reason)) = &saved.set_aside {
         let aside = aside.display();
         tracing::error!(reason, %aside, "the state was damaged: it is set aside, counts start at zero");

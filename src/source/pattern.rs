@@ -88,8 +88,9 @@ impl Pattern {
         };
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let Some(text) = &self.glob else {
-            let own = std::path::absolute(&self.path);
-            return own.is_ok_and(|own| own == *path) || same_file(&self.path, path);
+            // Where the working directory has no name any more, neither path gets one.
+            let own = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+            return own == *path || same_file(&self.path, path);
         };
         // What stands before the pattern is a name, whatever characters it has.
         let directory = std::env::current_dir().unwrap_or_default();

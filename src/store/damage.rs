@@ -32,7 +32,8 @@ pub(super) fn set_aside(path: &Path, now: UnixMilliseconds) -> Result<PathBuf, S
     Ok(aside)
 }
 
-fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+/// The path with something at its end.
+pub(super) fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()

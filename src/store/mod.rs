@@ -16,6 +16,7 @@ mod schema;
 
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -25,8 +26,9 @@ use crate::clock::UnixMilliseconds;
 use crate::ledger::Ledger;
 use crate::ledger::image::{ImageError, ImageReader};
 use crate::ledger::replay::Replay;
-use crate::limits::{SAVED_SOURCES_MAX, STORE_CACHE_KIB, STORE_WAL_BYTES};
+use crate::limits::{SAVED_SOURCES_MAX, STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_BYTES};
 use crate::source::identity::hash;
+use damage::suffixed;
 use lock::Lock;
 
 /// The file in the state directory; SQLite puts `-wal` and `-shm` beside it.
@@ -157,24 +159,29 @@ impl Store {
     }
 
     /// Opens the state in a directory for a ledger that exists already: what was saved there before
-    /// is set aside. Returns where.
+    /// is set aside. Returns where. Nothing is where the sources are still as [`Store::read`] found
+    /// them: then that ledger goes on from this state, and its image takes the place of the one before.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn open_anew(
         directory: &Path,
         now: UnixMilliseconds,
+        sources_read: &[(String, Vec<u8>)],
     ) -> Result<(Store, Option<PathBuf>), StoreError> {
         let lock = lock_directory(directory)?;
         let path = directory.join(FILE_NAME);
         let opened = open_file(&path).and_then(|(connection, file)| {
+            let failed = |source| sqlite_error(&path, source);
             let rows = connection.query_row("SELECT count(*) FROM image", [], |row| row.get(0));
-            let parts: i64 = rows.map_err(|source| sqlite_error(&path, source))?;
-            let saves = prune(&connection).map_err(|source| sqlite_error(&path, source))?;
-            Ok((connection, file, saves, parts))
+            let parts: i64 = rows.map_err(failed)?;
+            let is_read = !sources_read.is_empty()
+                && sources(&connection).map_err(failed)?.as_slice() == sources_read;
+            let saves = prune(&connection).map_err(failed)?;
+            Ok((connection, file, saves, parts == 0 || is_read))
         });
         match opened {
-            Ok((connection, file, saves, 0)) => {
+            Ok((connection, file, saves, true)) => {
                 Ok((Store { connection, path, file, parts: 0, saves, _lock: lock }, None))
             }
             Ok((connection, ..)) => {
@@ -186,6 +193,18 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads what was saved where nothing can be written, be it that the disk is full or the file
+    /// system read-only, after [`Store::open`] has failed for that.
+    ///
+    /// # Errors
+    /// [`StoreError`]; also when nothing was saved yet.
+    pub fn read(directory: &Path) -> Result<Saved, StoreError> {
+        let path = directory.join(FILE_NAME);
+        let connection = open_to_read(&path)?;
+        schema::version(&connection, &path)?;
+        load(&connection, &path)
     }
 
     fn open_locked(directory: &Path, lock: Lock) -> Result<(Store, Saved), (StoreError, Lock)> {
@@ -326,13 +345,48 @@ fn open_file(path: &Path) -> Result<(Connection, (u64, u64)), StoreError> {
     connection
         .execute_batch(&format!(
             "PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF; \
-             PRAGMA cache_size = -{STORE_CACHE_KIB}; PRAGMA auto_vacuum = INCREMENTAL; \
+             PRAGMA page_size = {STORE_PAGE_BYTES}; PRAGMA cache_size = -{STORE_CACHE_KIB}; PRAGMA auto_vacuum = INCREMENTAL; \
              PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
              PRAGMA journal_size_limit = {STORE_WAL_BYTES};"
         ))
         .map_err(failed)?;
     schema::migrate(&mut connection, version).map_err(failed)?;
     Ok((connection, (metadata.dev(), metadata.ino())))
+}
+
+fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let failed = |source| sqlite_error(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let plain = Connection::open_with_flags(path, flags).map_err(failed)?;
+    let reads = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+    };
+    let Err(error) = reads(&plain) else { return Ok(plain) };
+    drop(plain);
+    let wal = std::fs::metadata(suffixed(path, "-wal"));
+    if wal.is_ok_and(|wal| wal.len() > 0) {
+        return Err(failed(error));
+    }
+    // The file alone is all there is; it need not make those that a write-ahead log needs beside it
+    // (<https://www.sqlite.org/wal.html#read_only_databases>).
+    let escaped = uri_path(path);
+    Connection::open_with_flags(
+        format!("file:{escaped}?immutable=1"),
+        flags | OpenFlags::SQLITE_OPEN_URI,
+    )
+    .map_err(failed)
+}
+
+/// A path as it stands in a URI (RFC 3986).
+fn uri_path(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    let bytes = path.as_os_str().as_bytes().iter();
+    bytes
+        .map(|byte| match plain(*byte) {
+            true => char::from(*byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// Reads what was saved.

@@ -173,13 +173,40 @@ fn a_file_that_was_removed_is_noticed() {
     assert!(matches!(store.put_image_part(b"x"), Err(StoreError::Gone(_))));
     drop(store);
     // What has come in its place is somebody's: it is set aside, unless it is empty.
-    let (mut store, aside) = Store::open_anew(directory.path(), NOW).unwrap();
+    let (mut store, aside) = Store::open_anew(directory.path(), NOW, &[]).unwrap();
     assert_eq!(aside, None);
     put_image(&mut store, &ledger(7));
     store.finish_image(&[]).unwrap();
     drop(store);
-    let (_store, aside) = Store::open_anew(directory.path(), NOW).unwrap();
+    let (_store, aside) = Store::open_anew(directory.path(), NOW, &[]).unwrap();
     assert!(aside.unwrap().exists());
+}
+
+/// What can be read only is read, whatever characters its path has, and left as it is; later the same
+/// ledger goes on in it.
+#[test]
+fn what_cannot_be_written_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("50% of a?b#c d");
+    assert!(Store::read(&path).is_err());
+    let (mut store, _) = open(&path);
+    put_image(&mut store, &ledger(7));
+    store.finish_image(&[("edge".to_owned(), vec![1])]).unwrap();
+    store.commit(&changes(&[("other", &[2])])).unwrap();
+    drop(store);
+    // What SQLite needs beside the file cannot be made.
+    fs::create_dir(path.join("state.db-shm")).unwrap();
+    let saved = Store::read(&path).unwrap();
+    assert_eq!(saved.ledger.as_ref().unwrap().routes.max(), 7);
+    assert_eq!(names(&saved), ["edge", "other"]);
+    fs::remove_dir(path.join("state.db-shm")).unwrap();
+    let (mut store, aside) = Store::open_anew(&path, NOW, &saved.sources).unwrap();
+    assert_eq!(aside, None);
+    store.commit(&changes(&[("other", &[3])])).unwrap();
+    drop(store);
+    assert_eq!(open(&path).1.ledger.unwrap().routes.max(), 7);
+    let (_store, aside) = Store::open_anew(&path, NOW, &saved.sources).unwrap();
+    assert!(aside.is_some(), "somebody has gone on in it");
 }
 
 #[test]

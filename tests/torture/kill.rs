@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gatelog::clock::UnixMilliseconds;
@@ -26,7 +25,7 @@ use generate_log::random::Random;
 use crate::agent::{Agent, Directory, kill, wait_for};
 use crate::scrape::Scraper;
 use crate::writer::{Rotation, Writer};
-use crate::{say, setting};
+use crate::{alone, say, setting};
 
 /// Everything that is counted of these lines, whatever their order.
 fn expected(lines: &[u8], seed: Seed) -> String {
@@ -130,10 +129,8 @@ fn wait_for_lines(agent: &Agent, count: u64) -> u64 {
     read()
 }
 
-/// One at a time: they are to be hard on the agent, not on each other.
 fn one_by_one(ways: &[Rotation]) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     killed(ways, setting("GATELOG_KILLS", 8), setting("GATELOG_LINES_PER_SECOND", 2_000));
 }
 

@@ -9,15 +9,24 @@
 #[path = "../agent/agent.rs"]
 #[expect(dead_code, reason = "shared with the tests of the agent, which need more of it")]
 mod agent;
+mod disk;
+mod faults;
 mod kill;
 mod scrape;
 mod writer;
 
 use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A number that the environment sets.
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+/// One test at a time: they are to be hard on the agent, not on each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says a figure, past the capture of the test's output.
