@@ -4,8 +4,8 @@
 #   scripts/fuzz.sh [RUNS|SECONDSs]   each for a short while
 #   scripts/fuzz.sh long SECONDS      for that long in all, those with the fewest runs first, and adds
 #                                     to the record of runs, parsers/fuzz/runs.tsv
-#   scripts/fuzz.sh seeds             keeps what the long runs found: the smallest inputs that reach
-#                                     new code go to parsers/fuzz/corpus
+#   scripts/fuzz.sh seeds             keeps of what the long runs found: short inputs that reach most
+#                                     go to parsers/fuzz/corpus
 #
 # 20000 (the default) is that many runs of each target, for 10 seconds at most; 60s is that many
 # seconds of each. The seed is fixed and the seed files in parsers/fuzz/corpus are only read, so that
@@ -21,7 +21,8 @@ cd "$(dirname "$0")/.."
 readonly FUZZ=parsers/fuzz RECORD=parsers/fuzz/runs.tsv
 readonly SECONDS_MAX=10 INPUT_BYTES_MAX=4096 MEMORY_MIB_MAX=1024 SEED=20261122
 readonly GUIDED_SECONDS=10 PLAIN_SECONDS=110
-readonly SEED_BYTES_MAX=256 SEED_FILES_MAX=60
+# Of the seeds that are kept: each, of one target, all of one target.
+readonly SEED_BYTES_MAX=256 SEED_FILES_MAX=32 SEEDS_BYTES_MAX=8192
 readonly CARGO=${CARGO:-cargo}
 
 usage() {
@@ -142,7 +143,8 @@ record() {
   printf 'fuzz %-20s %9d runs (%s)\n' "$1" "$3" "$2"
 }
 
-# The smallest inputs that together reach all code reached, beside the seeds there are.
+# Short inputs that together reach what was reached, beside the seeds there are; those first that reach
+# most. libFuzzer writes them in that order.
 seeds() {
   local target input
   for target in $(targets); do
@@ -150,9 +152,10 @@ seeds() {
     cp "$FUZZ/corpus/$target"/* "$scratch/$target"
     run "$target" "$guided/$target" -set_cover_merge=1 -max_len="$SEED_BYTES_MAX" "$scratch/$target" \
       "$target_dir/corpus/$target" || continue
-    (cd "$scratch/$target" && find . -type f -printf '%s %P\n') | sort -n | awk '{ print $2 }' |
-      while read -r input; do [ -e "$FUZZ/corpus/$target/$input" ] || echo "$input"; done |
-      head -n "$SEED_FILES_MAX" | while read -r input; do
+    find "$scratch/$target" -type f -printf '%T@ %s %P\n' | sort -n | while read -r _ bytes input; do
+      [ -e "$FUZZ/corpus/$target/$input" ] || echo "$bytes $input"
+    done | awk -v files="$SEED_FILES_MAX" -v all="$SEEDS_BYTES_MAX" \
+      '(sum += $1) <= all && NR <= files { print $2 }' | while read -r input; do
       cp "$scratch/$target/$input" "$FUZZ/corpus/$target/${input:0:12}"
     done
     printf 'fuzz %-20s %4d seeds\n' "$target" "$(find "$FUZZ/corpus/$target" -type f | wc -l)"
