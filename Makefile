@@ -5,6 +5,7 @@ SHELL := /bin/bash
 CARGO ?= $(shell command -v cargo || echo "$$HOME/.cargo/bin/cargo")
 BUILD_TOOLS := cc c++ make
 TEST_TOOLS := nginx openssl curl awk promtool valgrind strace sqlite3
+TORTURE := $(CARGO) test --profile torture --locked
 FUZZ_SECONDS ?= 3600
 SCRIPTS := .ci/run $(wildcard scripts/*.sh tests/lab/*.sh)
 
@@ -12,7 +13,7 @@ export CARGO
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A recipe's steps are in order also under make -j.
 .NOTPARALLEL:
-.PHONY: all build release check test demo bench fuzz fuzz-long fmt clippy doc install-tools clean help \
+.PHONY: all build release check test demo bench torture fuzz fuzz-long fmt clippy doc install-tools clean help \
 	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
 
 all: build
@@ -36,6 +37,12 @@ demo: ## nginx, good and bad clients, and gatelog beside them
 
 bench: build-tools ## how fast it is, next to other programs: prints the tables of README.md
 	@scripts/bench.sh
+
+torture: install-tools ## what the tests do a few times, as often as it takes to trust it: half an hour
+	GATELOG_KILLS=1000 GATELOG_LINES_PER_SECOND=20000 $(TORTURE) --test torture -- --nocapture
+	GATELOG_ROTATIONS=200 $(TORTURE) --test agent torture -- --nocapture --test-threads=1
+	GATELOG_MODEL_CASES=10000 $(TORTURE) --test rotation_model
+	GATELOG_CARDINALITY=10000000 $(TORTURE) --test cardinality -- --nocapture
 
 fuzz: build-tools ## the fuzz targets, for a minute each
 	@scripts/fuzz.sh 60s

@@ -103,7 +103,7 @@ pub const WORD_BYTES_MAX: usize = 128;
 pub const DISTINCT_EXACT_MAX: usize = 16;
 
 /// Certificates that verified: entries, and bytes with all they own.
-pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 18 << 20 };
+pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 16 << 20 };
 
 /// Certificates that never verified here. A table of their own, so that strangers cannot push out
 /// the known.
@@ -116,7 +116,7 @@ pub const FINGERPRINT_MEMO_ENTRIES_MAX: usize = 2048;
 const _: () = assert!(FINGERPRINT_MEMO_ENTRIES_MAX.is_power_of_two());
 
 /// Client addresses.
-pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 8 << 20 };
+pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 7 << 20 };
 
 /// Issuers of certificates that have left their table; further ones are `other`.
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;
@@ -152,7 +152,7 @@ pub const SOURCE_COUNT_MAX: u64 = 1 << 56;
 const _: () = assert!(SOURCE_COUNT_MAX as u128 * 3 * (SOURCES_MAX as u128) < u64::MAX as u128);
 
 /// Bytes of one part of a ledger's image, when it is handed out; an entry may go over it.
-pub const IMAGE_PART_BYTES: usize = 256 * 1024;
+pub const IMAGE_PART_BYTES: usize = 64 * 1024;
 
 /// Contexts of events (server, upstream, TLS version and cipher, reason) that a journal names before
 /// it forgets all names and begins to name anew.
@@ -387,7 +387,7 @@ pub const LIST_ENTRIES_MAX: usize = 1000;
 
 /// Memory that SQLite takes for pages of the state, in KiB; what is written beyond it goes to disk
 /// before the transaction ends.
-pub const STORE_CACHE_KIB: u32 = 2048;
+pub const STORE_CACHE_KIB: u32 = 1024;
 
 /// Bytes of a page of the state. A piece of the journal takes several, each of which costs two system
 /// calls.
@@ -424,7 +424,7 @@ pub const JOURNAL_PIECE_BYTES: usize = 256 * 1024;
 
 /// Bytes of the journal in memory at which the reading thread waits for the disk, until a transaction
 /// has taken `SAVE_WAIT_MAX`; then the journal is dropped.
-pub const JOURNAL_UNSAVED_BYTES_MAX: usize = 1 << 20;
+pub const JOURNAL_UNSAVED_BYTES_MAX: usize = 512 * 1024;
 
 /// How long a transaction may take before the agent says that its state is not saved, and shows what
 /// it counts without waiting for it.

@@ -18,6 +18,9 @@ use super::word::Word;
 use super::{AddressUse, Ledger};
 use crate::limits::{IMAGE_PART_BYTES, ROUTES_MAX};
 
+/// What a part nearly always fits in, so that its memory need not grow.
+const PART_ROOM_BYTES: usize = IMAGE_PART_BYTES + 4096;
+
 const HEAD: u8 = 0;
 const ROUTE: u8 = 1;
 const CERTIFICATE: u8 = 2;
@@ -85,7 +88,8 @@ impl<F: FnMut(Vec<u8>) -> Result<(), Refused>> Parts<F> {
     }
 
     fn hand_out(&mut self) -> Result<(), Refused> {
-        (self.take)(std::mem::take(&mut self.bytes))
+        let room = Vec::with_capacity(PART_ROOM_BYTES);
+        (self.take)(std::mem::replace(&mut self.bytes, room))
     }
 }
 
@@ -95,7 +99,7 @@ impl Ledger {
     /// # Errors
     /// When `take` wants no more.
     pub fn image(&self, take: impl FnMut(Vec<u8>) -> Result<(), Refused>) -> Result<(), Refused> {
-        let mut parts = Parts { bytes: Vec::new(), take };
+        let mut parts = Parts { bytes: Vec::with_capacity(PART_ROOM_BYTES), take };
         parts.add(HEAD, &self.head())?;
         for (_, route) in self.routes.iter() {
             parts.add(ROUTE, route)?;

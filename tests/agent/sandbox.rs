@@ -99,7 +99,7 @@ fn a_directory_that_was_made_again_needs_a_restart() {
     assert_eq!(agent.stop(), Some(0));
 
     let agent = directory.run(&["--from", "beginning", "logs/a.log"]);
-    agent.comes_to(ALL, &[], 1.0);
+    agent.comes_to(ALL, &[], 2.0);
     fs::rename(directory.at("logs"), directory.at("older")).unwrap();
     fs::create_dir(directory.at("logs")).unwrap();
     directory.append("logs/a.log", &verified("/new"));

@@ -122,7 +122,8 @@ fn a_socket_outlives_a_kill_and_a_reload_and_is_not_stolen() {
     assert!(directory.at("s.sock").exists(), "it was killed");
     let agent = directory.run(&["--config", "g.toml"]);
     agent.is_ready(true);
-    let (code, error) = directory.fails(&["run", "--listen", "127.0.0.1:0", "--config", "g.toml"]);
+    let other = ["run", "--state-dir", "none", "--listen", "127.0.0.1:0", "--config", "g.toml"];
+    let (code, error) = directory.fails(&other);
     assert_eq!(code, Some(2));
     assert!(error.contains("source `s.sock`: s.sock: another process listens on it"), "{error}");
 

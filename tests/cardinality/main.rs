@@ -25,7 +25,7 @@ use gatelog::clock::Clock;
 use lines::{Attack, CLIENTS, Format, ROUTES};
 
 /// Different certificates without the variable: enough to fill every table.
-const CERTIFICATES_DEFAULT: u64 = 40_000;
+const CERTIFICATES_DEFAULT: u64 = 60_000;
 
 /// What the agent may take, whatever is sent to it.
 const RESIDENT_BYTES_MAX: u64 = 64 << 20;
@@ -148,6 +148,7 @@ impl Agent {
     fn start(directory: &Path, logs: &[&str]) -> Agent {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatelog"))
             .args(["run", "--from", "beginning", "--listen", "127.0.0.1:0"])
+            .args(["--state-dir", "state"])
             .args(logs)
             .current_dir(directory)
             .stderr(Stdio::piped())

@@ -33,6 +33,8 @@ pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     for name in ["NO_COLOR", "TERM", "RUST_BACKTRACE", "RUST_LOG"] {
         command.env_remove(name);
     }
+    // What would run keeps its state to itself.
+    command.env_remove("STATE_DIRECTORY").env("XDG_STATE_HOME", directory.join(".state"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -297,7 +297,7 @@ fn on_a_small_disk(size: &str) -> Option<Scene> {
 #[test]
 fn a_file_system_that_is_full() {
     let _alone = alone();
-    let Some(mut scene) = on_a_small_disk("256k") else { return };
+    let Some(mut scene) = on_a_small_disk("1m") else { return };
     scene.disk().fill();
     // What was written to before has room in it for some time.
     for _ in 0..100 {
@@ -317,7 +317,7 @@ fn a_file_system_that_is_full() {
 #[test]
 fn a_start_on_a_file_system_that_is_full() {
     let _alone = alone();
-    let Some(mut scene) = on_a_small_disk("1m") else { return };
+    let Some(mut scene) = on_a_small_disk("2m") else { return };
     assert_eq!(scene.agent.take().unwrap().stop(), Some(0));
     scene.disk().fill();
     scene.begin();
@@ -331,7 +331,7 @@ fn a_start_on_a_file_system_that_is_full() {
 fn a_start_on_a_file_system_that_is_read_only() {
     let _alone = alone();
     for is_killed in [false, true] {
-        let Some(mut scene) = on_a_small_disk("1m") else { return };
+        let Some(mut scene) = on_a_small_disk("2m") else { return };
         let agent = scene.agent.take().unwrap();
         if is_killed {
             drop(agent);
