@@ -6,13 +6,14 @@ CARGO ?= $(shell command -v cargo || echo "$$HOME/.cargo/bin/cargo")
 BUILD_TOOLS := cc c++ make
 TEST_TOOLS := nginx openssl curl awk promtool valgrind strace sqlite3
 TORTURE := $(CARGO) test --profile torture --locked
+FUZZ_SECONDS ?= 3600
 SCRIPTS := .ci/run $(wildcard scripts/*.sh tests/lab/*.sh)
 
 export CARGO
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A recipe's steps are in order also under make -j.
 .NOTPARALLEL:
-.PHONY: all build release check test demo bench torture fuzz fmt clippy doc install-tools clean help \
+.PHONY: all build release check test demo bench torture fuzz fuzz-long fmt clippy doc install-tools clean help \
 	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
 
 all: build
@@ -29,7 +30,7 @@ release: build-tools ## the agent, as it is shipped: target/release/gatelog
 check: build-tools fmt-check clippy unit-test ## format, lints and unit tests: quick
 
 test: install-tools fmt-check clippy doc cargo-test parsers-pure scripts-check ## everything there is to check, with a real nginx
-	@if [ -x scripts/fuzz-short.sh ]; then scripts/fuzz-short.sh; fi
+	@scripts/fuzz.sh
 
 demo: ## nginx, good and bad clients, and gatelog beside them
 	@scripts/demo.sh
@@ -44,7 +45,10 @@ torture: install-tools ## what the tests do a few times, as often as it takes to
 	GATELOG_CARDINALITY=10000000 $(TORTURE) --test cardinality -- --nocapture
 
 fuzz: build-tools ## the fuzz targets, for a minute each
-	@scripts/fuzz-short.sh 60s
+	@scripts/fuzz.sh 60s
+
+fuzz-long: build-tools ## the fuzz targets for FUZZ_SECONDS, an hour, in all: adds to parsers/fuzz/runs.tsv
+	@scripts/fuzz.sh long $(FUZZ_SECONDS)
 
 fmt: ## formats the code
 	$(CARGO) fmt --all

@@ -141,6 +141,16 @@ pub const TIMELINE_BUCKETS_MAX: usize = 1000;
 /// Buckets of the timeline of one certificate's refusals.
 pub const REFUSAL_BUCKETS_MAX: usize = 24;
 
+/// Highest count that is believed of what was stored: ten years of 20,000 lines a second. Sums of such
+/// counts, over every table, can be counted on; what holds a higher one is damaged.
+pub const STORED_COUNT_MAX: u64 = 1 << 43;
+
+/// Highest count of one source, in lines or bytes, that is believed of what was stored: 70 petabytes.
+/// Sums of them over all sources can be counted on.
+pub const SOURCE_COUNT_MAX: u64 = 1 << 56;
+
+const _: () = assert!(SOURCE_COUNT_MAX as u128 * 3 * (SOURCES_MAX as u128) < u64::MAX as u128);
+
 /// Bytes of one part of a ledger's image, when it is handed out; an entry may go over it.
 pub const IMAGE_PART_BYTES: usize = 64 * 1024;
 

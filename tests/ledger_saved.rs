@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test says so by failing")]
 
 use std::io::Write as _;
+use std::ops::Range;
+use std::sync::LazyLock;
 
 use gatelog::event::Judge;
 use gatelog::event::judge::JudgeSettings;
@@ -13,13 +15,19 @@ use gatelog::ledger::distinct::Seed;
 use gatelog::ledger::image::ImageReader;
 use gatelog::ledger::limit_hits::Limit;
 use gatelog::ledger::replay::Replay;
-use gatelog::reader::{Reader, TimeRange};
+use gatelog::reader::{LineCounts, Reader, TimeRange};
+use gatelog::show::metrics::{Metrics, Snapshot};
+use gatelog::show::report_json::ReportJson;
+use gatelog::show::report_text::ReportText;
+use gatelog::show::summary::Summary;
+use gatelog::show::text_table::Terminal;
 use gatelog::source::Line;
 use gatelog_parsers::line::LineParser;
 use gatelog_parsers::log_format::LogFormat;
 use gatelog_parsers::recognise::MTLS_EXTENDED;
 use generate_log::{Format, Generator, Sizes};
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// Few, so that the bound is met.
 const ROUTES_MAX: usize = 20;
@@ -253,5 +261,175 @@ proptest! {
                 Step::RoutesMax(most) => agent.ledger.set_routes_max(most.into()),
             }
         }
+    }
+}
+
+/// What a disk, a fault of ours or another version may do to stored bytes.
+#[derive(Clone, Debug)]
+enum Damage {
+    /// Another byte.
+    Byte(Index, u8),
+    /// Another number, or length, in the head of an item.
+    Number(Index, u64),
+    /// Bytes that stand somewhere else too.
+    Copy(Index, Index, u8),
+    Remove(Index, u8),
+    Cut(Index),
+}
+
+impl Damage {
+    fn on(&self, bytes: &mut Vec<u8>) {
+        let range = |at: &Index, length: u8| {
+            let start = at.index(bytes.len() + 1);
+            start..(start + usize::from(length)).min(bytes.len())
+        };
+        match self {
+            Damage::Byte(at, byte) => {
+                let at = at.index(bytes.len() + 1);
+                bytes.get_mut(at).into_iter().for_each(|known| *known = *byte);
+            }
+            Damage::Number(at, number) => {
+                let at = at.index(heads(bytes).len().max(1));
+                *bytes = with_number(bytes, at, *number);
+            }
+            Damage::Copy(at, to, length) => {
+                let copy = bytes.get(range(at, *length)).unwrap_or_default().to_vec();
+                let to = to.index(bytes.len() + 1);
+                bytes.splice(to..to, copy);
+            }
+            Damage::Remove(at, length) => drop(bytes.drain(range(at, *length))),
+            Damage::Cut(at) => bytes.truncate(at.index(bytes.len() + 1)),
+        }
+    }
+}
+
+/// Where the heads of CBOR items are that hold a number or a length, and of which major type.
+fn heads(bytes: &[u8]) -> Vec<(Range<usize>, u8)> {
+    let mut heads = Vec::new();
+    let mut at = 0;
+    while let Some(first) = bytes.get(at) {
+        let (major, argument) = (first >> 5, first & 31);
+        let argument_bytes = if let 24..28 = argument { 1 << (argument - 24) } else { 0 };
+        let end = at + 1 + argument_bytes;
+        let number = bytes.get(at + 1..end).unwrap_or_default().iter();
+        let number = number.fold(0, |number, byte| number << 8 | usize::from(*byte));
+        let number = if argument < 24 { argument.into() } else { number };
+        if major < 6 && end <= bytes.len() {
+            heads.push((at..end, major));
+        }
+        at = if let 2 | 3 = major { end.saturating_add(number) } else { end };
+    }
+    heads
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let number = prop_oneof![
+        0..3u64,
+        (0..64u32).prop_map(|bits| 1 << bits),
+        (0..64u32).prop_map(|bits| u64::MAX >> bits),
+        any::<u64>(),
+    ];
+    prop_oneof![
+        8 => (any::<Index>(), number).prop_map(|(at, number)| Damage::Number(at, number)),
+        1 => any::<(Index, u8)>().prop_map(|(at, byte)| Damage::Byte(at, byte)),
+        1 => any::<(Index, Index, u8)>().prop_map(|(at, to, length)| Damage::Copy(at, to, length)),
+        1 => any::<(Index, u8)>().prop_map(|(at, length)| Damage::Remove(at, length)),
+        1 => any::<Index>().prop_map(Damage::Cut),
+    ]
+}
+
+/// A ledger that counts, merges, is shown and saved as any other.
+fn assert_usable(mut ledger: Ledger, log: &[u8]) {
+    let mut agent = Agent::new();
+    lines(log).take(50).for_each(|line| agent.count(line, false));
+    agent.ledger.merge(&ledger);
+    let merged = std::mem::replace(&mut agent.ledger, Ledger::new(Seed::new(7), ROUTES_MAX));
+    ledger.keep_journal(true);
+    agent.ledger = ledger;
+    lines(log).for_each(|line| agent.count(line, false));
+    for ledger in [&merged, &agent.ledger] {
+        let parts = image(ledger);
+        assert_eq!(from_image(&parts).verdicts(), ledger.verdicts());
+        let summary = Summary::new(ledger);
+        let counts = LineCounts::default();
+        serde_json::to_string(&ReportJson::new(&summary, counts, None)).unwrap();
+        let terminal = Terminal { columns: 100, color: false, utf8: true };
+        ReportText { summary: &summary, lines: counts, logs: "x.log", has_conf: false }
+            .render(&terminal);
+        let snapshot = Snapshot::new(ledger, Vec::new(), 1_795_000_000_000);
+        Metrics::new().unwrap().page(snapshot, true).unwrap();
+    }
+}
+
+/// An image, the journal behind it, and lines that go on: few, so that damage hits each kind of item.
+fn stored() -> &'static (Vec<u8>, Vec<u8>, Vec<u8>) {
+    static STORED: LazyLock<(Vec<u8>, Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
+        let corpus = lines(include_bytes!("corpus/nginx-mtls-extended.log"));
+        let log = corpus.step_by(7).take(14).collect::<Vec<_>>().join(&b'\n');
+        let mut agent = Agent::new();
+        lines(&log).take(10).for_each(|line| agent.count(line, false));
+        agent.checkpoint();
+        agent.ledger.set_routes_max(30);
+        lines(&log).skip(10).for_each(|line| agent.count(line, false));
+        agent.ledger.hit_if(true, Limit::LineBytes);
+        agent.commit();
+        (agent.image.concat(), agent.journal.concat(), log)
+    });
+    &STORED
+}
+
+/// Reads a ledger, if it is one, and uses it.
+fn read_and_use(image: &[u8], journal: &[u8], log: &[u8]) {
+    let mut reader = ImageReader::default();
+    if reader.take(image).is_ok()
+        && let Ok(mut ledger) = reader.finish()
+    {
+        // What stands before the damage is recorded.
+        let _replayed = Replay::default().take(journal, &mut ledger);
+        assert_usable(ledger, log);
+    }
+}
+
+/// Each number and length in turn, as large as they can be: sums that overflow, memory that is not
+/// there, lists that go on for ever.
+#[test]
+fn no_number_is_trusted() {
+    let (image, journal, log) = stored();
+    for at in 0..heads(image).len() {
+        read_and_use(&with_number(image, at, u64::MAX), journal, log);
+    }
+    for at in 0..heads(journal).len() {
+        read_and_use(image, &with_number(journal, at, u64::MAX), log);
+    }
+}
+
+fn with_number(bytes: &[u8], at: usize, number: u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if let Some((range, major)) = heads(&bytes).get(at).cloned() {
+        bytes.splice(range, [&[major << 5 | 27][..], &number.to_be_bytes()].concat());
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn damaged_bytes_are_an_error_or_a_ledger(
+        of_image in prop::collection::vec(damage(), 0..3),
+        of_journal in prop::collection::vec(damage(), 0..3),
+    ) {
+        let (mut image, mut journal, log) = stored().clone();
+        of_image.iter().for_each(|damage| damage.on(&mut image));
+        of_journal.iter().for_each(|damage| damage.on(&mut journal));
+        read_and_use(&image, &journal, &log);
+    }
+
+    #[test]
+    fn any_bytes_are_an_error_or_a_ledger(bytes: Vec<u8>) {
+        let mut reader = ImageReader::default();
+        let _image = reader.take(&bytes);
+        let _ledger = reader.finish();
+        let mut ledger = from_image(&[stored().0.clone()]);
+        let _replayed = Replay::default().take(&bytes, &mut ledger);
     }
 }

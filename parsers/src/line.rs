@@ -396,11 +396,14 @@ const FOUND_BYTES_MAX: usize = 40;
 
 /// Printable ASCII as it is, other bytes as `\xHH`.
 fn shown(text: &[u8]) -> String {
-    let show = |byte: &u8| match byte {
-        b' '..=b'~' => char::from(*byte).to_string(),
-        other => format!("\\x{other:02X}"),
-    };
-    text.iter().map(show).collect()
+    let mut shown = String::with_capacity(text.len());
+    for byte in text {
+        match byte {
+            b' '..=b'~' => shown.push(char::from(*byte)),
+            other => shown.push_str(&format!("\\x{other:02X}")),
+        }
+    }
+    shown
 }
 
 /// Where and why a line does not fit its format.

@@ -20,6 +20,7 @@ mod pages;
 mod reload;
 mod sandbox;
 mod saver;
+mod source_state;
 mod state;
 mod twin_log;
 

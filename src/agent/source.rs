@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatelog_parsers::time_stamp::UnixMillis;
-use minicbor::{Decode, Encode};
 
 use super::lines::{Lines, Losses};
+use super::source_state::SourceState;
 use crate::clock::Monotonic;
 use crate::escape::escape_text;
 use crate::limits::{FILES_MATCHED_MAX, SOURCE_PROBLEMS_MAX, UNFIT_IN_A_ROW_MAX};
@@ -23,8 +23,6 @@ use crate::show::metrics::SourceFigures;
 use crate::source::change::{Change, Changes};
 use crate::source::feed::Wake;
 use crate::source::file::Progress;
-use crate::source::places::FollowerState;
-use crate::source::wrap::Pending;
 use crate::source::{Joiner, Line};
 
 /// Shortest time between two messages about the format of one source.
@@ -57,35 +55,6 @@ pub struct Source {
     /// [`UNKNOWN_GATES_MAX`](crate::limits::UNKNOWN_GATES_MAX).
     gates_told: BTreeSet<String>,
     losses: Losses,
-}
-
-/// What is saved of a source: its counts, and where it has read to. They belong together.
-#[derive(Debug, Default, Encode, Decode)]
-#[cbor(array)]
-struct SourceState {
-    #[n(0)]
-    counts: LineCounts,
-    #[n(1)]
-    last_time: Option<UnixMillis>,
-    /// Of what is no file, its counters only.
-    #[n(2)]
-    follower: FollowerState,
-    /// Lines in parts, whose first parts lie before the place of reading.
-    #[n(3)]
-    pending: Vec<Pending>,
-    #[n(4)]
-    pending_limit_hits: u64,
-}
-
-impl SourceState {
-    fn from_bytes(bytes: &[u8]) -> Result<SourceState, minicbor::decode::Error> {
-        minicbor::decode(bytes)
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        // A vector takes everything.
-        minicbor::to_vec(self).unwrap_or_default()
-    }
 }
 
 /// What can be wrong with the format of a source.

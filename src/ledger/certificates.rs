@@ -10,7 +10,7 @@ use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 pub use super::certificate_key::CertificateKey;
-use super::counts::{ReasonCounts, Seen, VerdictCounts};
+use super::counts::{ReasonCounts, Seen, VerdictCounts, decode_count};
 use super::distinct::{Distinct, Seed};
 use super::fingerprint_memo::FingerprintMemo;
 use super::gates::Gates;
@@ -266,13 +266,13 @@ fn dn_bytes(dn: &Arc<[u8]>) -> usize {
 #[cbor(array)]
 pub struct Departed {
     /// Their requests.
-    #[n(0)]
+    #[cbor(n(0), decode_with = "decode_count")]
     pub requests: u64,
     /// Those that were refused.
-    #[n(1)]
+    #[cbor(n(1), decode_with = "decode_count")]
     pub denials: u64,
     /// How many certificates; one that came back and left again counts twice.
-    #[n(2)]
+    #[cbor(n(2), decode_with = "decode_count")]
     pub certificates: u64,
     /// When one was last seen.
     #[n(3)]

@@ -8,12 +8,14 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 use super::table::block_bytes;
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
-use crate::limits::WORD_BYTES_MAX;
+use crate::limits::{STORED_COUNT_MAX, WORD_BYTES_MAX};
 
 /// Requests by verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
-pub struct VerdictCounts(#[n(0)] [u64; Verdict::COUNT]);
+pub struct VerdictCounts(
+    #[cbor(n(0), decode_with = "decode_verdict_counts")] [u64; Verdict::COUNT],
+);
 
 impl VerdictCounts {
     /// Counts one.
@@ -63,6 +65,31 @@ impl VerdictCounts {
     pub fn failures(&self) -> u64 {
         self.sum(Verdict::is_failure)
     }
+}
+
+/// A count that is believed when it was stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub(super) struct Count(#[cbor(n(0), decode_with = "decode_count")] pub(super) u64);
+
+pub(super) fn decode_count<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<u64, decode::Error> {
+    let count = d.u64()?;
+    let is_plausible = count <= STORED_COUNT_MAX;
+    is_plausible.then_some(count).ok_or_else(|| decode::Error::message("a count beyond all counts"))
+}
+
+fn decode_verdict_counts<C>(
+    d: &mut Decoder<'_>,
+    context: &mut C,
+) -> Result<[u64; Verdict::COUNT], decode::Error> {
+    let mut counts = [0; Verdict::COUNT];
+    if d.array()? != Some(Verdict::COUNT as u64) {
+        return Err(decode::Error::message("expected a count of each verdict"));
+    }
+    for count in &mut counts {
+        *count = decode_count(d, context)?;
+    }
+    Ok(counts)
 }
 
 /// Requests by reason; few of them occur, so a short list serves.
@@ -140,8 +167,8 @@ impl<C> Encode<C> for ReasonCounts {
 impl<'b, C> Decode<'b, C> for ReasonCounts {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
         let mut counts = ReasonCounts::default();
-        for entry in d.map_iter::<&str, u64>()? {
-            let (name, count) = entry?;
+        for entry in d.map_iter::<&str, Count>()? {
+            let (name, Count(count)) = entry?;
             let reason = Reason::from_name(name);
             counts.add(reason.ok_or_else(|| decode::Error::message("unknown reason"))?, count);
         }
@@ -302,6 +329,23 @@ mod tests {
         assert_eq!(reasons.add(Reason::CertRevoked, 4), 0);
         assert_eq!(reasons.main(), Some((Reason::CertRevoked, 5)));
         assert_eq!(reasons.of(Reason::NoCertificate), 0);
+    }
+
+    #[test]
+    fn a_count_beyond_all_counts_is_not_read() {
+        for (count, is_read) in [(STORED_COUNT_MAX, true), (STORED_COUNT_MAX + 1, false)] {
+            let mut reasons = ReasonCounts::default();
+            reasons.add(Reason::CertRevoked, count);
+            let bytes = minicbor::to_vec(&reasons).unwrap();
+            assert_eq!(minicbor::decode::<ReasonCounts>(&bytes).is_ok(), is_read, "{count}");
+            let mut verdicts = VerdictCounts::default();
+            *verdicts.0.last_mut().unwrap() = count;
+            let bytes = minicbor::to_vec(verdicts).unwrap();
+            assert_eq!(minicbor::decode::<VerdictCounts>(&bytes).is_ok(), is_read, "{count}");
+            // As many as a table has, of each verdict.
+            let sum = STORED_COUNT_MAX.checked_mul(Verdict::COUNT as u64 * 200_000);
+            assert!(sum.is_some());
+        }
     }
 
     #[test]

@@ -17,6 +17,11 @@ use crate::limits::DISTINCT_EXACT_MAX;
 const REGISTER_BITS: u32 = 9;
 const REGISTERS: usize = 1 << REGISTER_BITS;
 
+/// Highest rank: no bit is set behind those that choose the register.
+const RANK_MAX: u8 = 64 - 9 + 1;
+
+const _: () = assert!(RANK_MAX as u32 == u64::BITS - REGISTER_BITS + 1);
+
 /// Hashes values for [`Distinct`]; ledgers that are to be merged need the same one. The seed is
 /// drawn at random, or a client could choose values that fall together.
 #[derive(Clone, Debug)]
@@ -204,6 +209,7 @@ impl<'b, C> Decode<'b, C> for Distinct {
         }
         if has_registers {
             let registers = d.bytes()?.as_array::<REGISTERS>();
+            let registers = registers.filter(|all| all.iter().all(|rank| *rank <= RANK_MAX));
             let registers = registers.ok_or_else(|| decode::Error::message("unknown sketch"))?;
             if let Values::Several(several) = &mut distinct.0 {
                 several.merge_registers(registers);
@@ -253,6 +259,17 @@ mod tests {
             distinct.insert(seed.hash(&value.to_le_bytes()));
         }
         distinct
+    }
+
+    #[test]
+    fn a_sketch_that_no_values_make_is_not_read() {
+        let bytes = minicbor::to_vec(of(0..100)).unwrap();
+        assert_eq!(minicbor::decode::<Distinct>(&bytes).unwrap(), of(0..100));
+        for (rank, is_read) in [(RANK_MAX, true), (RANK_MAX + 1, false), (u8::MAX, false)] {
+            let mut damaged = bytes.clone();
+            *damaged.last_mut().unwrap() = rank;
+            assert_eq!(minicbor::decode::<Distinct>(&damaged).is_ok(), is_read, "{rank}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use gatelog_parsers::time_stamp::UnixMillis;
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
-use super::counts::Seen;
+use super::counts::{Seen, decode_count};
 use super::routes::{RouteMap, ServerId};
 use super::table::block_bytes;
 use super::timeline::Timeline;
@@ -44,7 +44,7 @@ pub struct GateUse {
 #[cbor(array)]
 pub struct Trouble {
     /// Rejections.
-    #[n(0)]
+    #[cbor(n(0), decode_with = "decode_count")]
     pub rejected: u64,
     /// When.
     #[n(1)]
@@ -57,7 +57,7 @@ pub struct Trouble {
     #[cbor(encode_with = "encode_last_reason", decode_with = "decode_last_reason")]
     pub last_reason: Option<(Option<UnixMillis>, Reason)>,
     /// Requests that were let in although the certificate did not verify.
-    #[n(4)]
+    #[cbor(n(4), decode_with = "decode_count")]
     pub failed_open: u64,
     /// When.
     #[n(5)]

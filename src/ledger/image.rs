@@ -8,7 +8,7 @@
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use super::certificates::{CertificateKey, CertificateUse, Departed};
-use super::counts::Seen;
+use super::counts::{Count, Seen};
 use super::distinct::Seed;
 use super::limit_hits::LimitHits;
 use super::routes::{RouteUse, Routes};
@@ -16,7 +16,7 @@ use super::timeline::Timeline;
 use super::tls::TlsCounts;
 use super::word::Word;
 use super::{AddressUse, Ledger};
-use crate::limits::IMAGE_PART_BYTES;
+use crate::limits::{IMAGE_PART_BYTES, ROUTES_MAX};
 
 /// What a part nearly always fits in, so that its memory need not grow.
 const PART_ROOM_BYTES: usize = IMAGE_PART_BYTES + 4096;
@@ -63,6 +63,9 @@ pub enum ImageError {
     /// The first item or the last is missing.
     #[error("cut: its {0} is missing")]
     Cut(&'static str),
+    /// A number that no ledger has.
+    #[error("damaged: {0}")]
+    Number(&'static str),
 }
 
 /// Whoever takes the parts wants no more of them.
@@ -91,8 +94,7 @@ impl<F: FnMut(Vec<u8>) -> Result<(), Refused>> Parts<F> {
 }
 
 impl Ledger {
-    /// Hands out the image, part by part, each a little longer than
-    /// [`IMAGE_PART_BYTES`] at most.
+    /// Hands out the image, part by part, each a little longer than [`IMAGE_PART_BYTES`] at most.
     ///
     /// # Errors
     /// When `take` wants no more.
@@ -182,7 +184,7 @@ impl ImageReader {
                 HEAD => {
                     let head: Head = decoder.decode()?;
                     self.reasons = head.reasons;
-                    self.ledger = Some(from_head(head));
+                    self.ledger = Some(from_head(head)?);
                 }
                 ROUTE => self.routes.push(decoder.decode()?),
                 END => {
@@ -204,14 +206,20 @@ impl ImageReader {
         if !self.has_ended {
             return Err(ImageError::Cut("end"));
         }
+        // Lists over servers are as long as the highest number of one.
+        let servers_max = self.routes.len();
+        if self.routes.iter().any(|route| route.server_id.index() >= servers_max) {
+            return Err(ImageError::Number("more servers than routes"));
+        }
         let reasons = usize::try_from(self.reasons).unwrap_or(usize::MAX);
         ledger.routes = Routes::restore(ledger.routes.max(), reasons, self.routes);
         Ok(ledger)
     }
 }
 
-fn from_head(head: Head) -> Ledger {
-    let routes_max = usize::try_from(head.routes_max).unwrap_or(usize::MAX);
+fn from_head(head: Head) -> Result<Ledger, ImageError> {
+    let routes_max = usize::try_from(head.routes_max).ok().filter(|max| *max <= ROUTES_MAX);
+    let routes_max = routes_max.ok_or(ImageError::Number("more routes than there may be"))?;
     let mut ledger = Ledger::new(Seed::new(head.seed), routes_max);
     ledger.seen = head.seen;
     ledger.has_connections = head.has_connections;
@@ -221,7 +229,7 @@ fn from_head(head: Head) -> Ledger {
     if let Some(minute) = head.latest_minute {
         ledger.refused.advance(minute.saturating_mul(60_000));
     }
-    ledger
+    Ok(ledger)
 }
 
 fn take_entry(
@@ -247,8 +255,8 @@ fn take_entry(
             }
         }
         MINUTE => {
-            let (minute, keys): (i64, Vec<(CertificateKey, u64)>) = decoder.decode()?;
-            for (key, count) in keys {
+            let (minute, keys): (i64, Vec<(CertificateKey, Count)>) = decoder.decode()?;
+            for (key, Count(count)) in keys {
                 ledger.refused.add(key, minute.saturating_mul(60_000), count);
             }
         }

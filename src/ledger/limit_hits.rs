@@ -3,6 +3,8 @@
 use minicbor::encode::Write;
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
+use super::counts::Count;
+
 macro_rules! limits {
     ($($(#[$doc:meta])* $limit:ident $name:literal $shown:literal,)*) => {
         /// A bound that lines can hit.
@@ -123,8 +125,8 @@ impl<C> Encode<C> for LimitHits {
 impl<'b, C> Decode<'b, C> for LimitHits {
     fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
         let mut limits = LimitHits::default();
-        for entry in d.map_iter::<&str, u64>()? {
-            let (name, hits) = entry?;
+        for entry in d.map_iter::<&str, Count>()? {
+            let (name, Count(hits)) = entry?;
             if let Some(limit) = Limit::from_name(name) {
                 limits.add(limit, hits);
             }

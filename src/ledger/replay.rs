@@ -16,7 +16,7 @@ use crate::event::reason::Reason;
 use crate::event::route::Router;
 use crate::event::verdict::Verdict;
 use crate::event::{Certificate, Event, Scope};
-use crate::limits::JOURNAL_NAMED_BYTES_MAX;
+use crate::limits::{self, JOURNAL_NAMED_BYTES_MAX};
 
 /// Reads a journal from its beginning, piece by piece.
 #[derive(Debug, Default)]
@@ -94,7 +94,10 @@ impl Replay {
             CONTEXT => self.contexts.set(d.u64()?, item(d)?)?,
             LIMIT_HIT => ledger.limits.hit_if(true, limit(d.str()?)?),
             ROUTES_MAX => {
-                ledger.routes.set_max(usize::try_from(d.u64()?).unwrap_or(usize::MAX));
+                let most = usize::try_from(d.u64()?).ok();
+                let most = most.filter(|most| *most <= limits::ROUTES_MAX);
+                let beyond = || decode::Error::message("more routes than there may be");
+                ledger.routes.set_max(most.ok_or_else(beyond)?);
             }
             _ => return Err(decode::Error::message("unknown kind of entry")),
         }

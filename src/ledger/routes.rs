@@ -9,7 +9,7 @@ use hashbrown::{Equivalent, HashMap};
 use lru::LruCache;
 use minicbor::{Decode, Encode};
 
-use super::counts::{Named, ReasonCounts, Seen, VerdictCounts};
+use super::counts::{Named, ReasonCounts, Seen, VerdictCounts, decode_count};
 use super::limit_hits::{Limit, LimitHits};
 use super::route_bound::Taken;
 use crate::event::judge::Target;
@@ -99,7 +99,7 @@ pub struct RouteUse {
     #[n(6)]
     pub failed_open: Seen,
     /// How many of those may have met a courtesy page: the server's `ssl_verify_client` is unknown.
-    #[n(7)]
+    #[cbor(n(7), decode_with = "decode_count")]
     pub suspected: u64,
     /// When a certificate was missing.
     #[n(8)]

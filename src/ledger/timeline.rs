@@ -1,9 +1,11 @@
 //! Requests and failures over time, in buckets that widen when there are too many of them.
 
 use gatelog_parsers::time_stamp::UnixMillis;
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, decode};
 
+use super::counts::decode_count;
 use super::table::block_bytes;
+use crate::limits::TIMELINE_BUCKETS_MAX;
 
 /// Widths in seconds; each divides the next, so that widening moves whole buckets.
 const WIDTHS_SECONDS: [i64; 8] = [60, 300, 900, 3600, 21_600, 86_400, 604_800, 2_419_200];
@@ -16,16 +18,16 @@ pub struct Bucket {
     #[n(0)]
     pub start_seconds: i64,
     /// All requests of sources that log everything.
-    #[n(1)]
+    #[cbor(n(1), decode_with = "decode_count")]
     pub requests: u64,
     /// Requests that failed verification, of every source: with denial logs there may be more of them.
-    #[n(2)]
+    #[cbor(n(2), decode_with = "decode_count")]
     pub failures: u64,
 }
 
 /// Buckets in the order of time. Its width is the smallest at which there are few enough of them,
 /// so it depends on the requests alone and not on their order.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 #[cbor(array)]
 pub struct Timeline {
     #[n(0)]
@@ -37,6 +39,48 @@ pub struct Timeline {
     /// Where the last request fell; the next is likely to fall there too.
     #[cbor(skip)]
     last: usize,
+}
+
+/// [`Timeline`] as it is stored: the same fields with the same numbers.
+#[derive(Decode)]
+#[cbor(array)]
+struct Stored {
+    #[n(0)]
+    buckets_max: usize,
+    #[n(1)]
+    width_seconds: i64,
+    #[n(2)]
+    buckets: Vec<Bucket>,
+}
+
+/// Fewest buckets that there may be: those before 1970 and those after it never become one.
+const BUCKETS_MAX_MIN: usize = 2;
+
+/// Longest width and farthest start that are believed: a bucket can then be put into wider ones.
+const SECONDS_MAX: i64 = i64::MAX / 4;
+
+impl Stored {
+    /// Whether a timeline can have come to this.
+    fn is_plausible(&self) -> bool {
+        let Stored { buckets_max, width_seconds, buckets } = self;
+        let starts = -SECONDS_MAX..=SECONDS_MAX;
+        (BUCKETS_MAX_MIN..=TIMELINE_BUCKETS_MAX).contains(buckets_max)
+            && (WIDTHS_SECONDS[0]..=SECONDS_MAX).contains(width_seconds)
+            && buckets.len() <= *buckets_max
+            && buckets.iter().all(|bucket| starts.contains(&bucket.start_seconds))
+            && buckets.is_sorted_by(|one, next| one.start_seconds < next.start_seconds)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Timeline {
+    fn decode(d: &mut Decoder<'b>, context: &mut C) -> Result<Self, decode::Error> {
+        let stored: Stored = d.decode_with(context)?;
+        if !stored.is_plausible() {
+            return Err(decode::Error::message("no timeline is like that"));
+        }
+        let Stored { buckets_max, width_seconds, buckets } = stored;
+        Ok(Timeline { buckets_max, width_seconds, buckets, last: 0 })
+    }
 }
 
 impl Timeline {
@@ -145,6 +189,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::STORED_COUNT_MAX;
     use proptest::prelude::*;
 
     fn of(times: &[i64]) -> Timeline {
@@ -173,6 +218,40 @@ mod tests {
         let said: isize = (0..100).map(|minute| timeline.add(minute * 60_000, true)).sum();
         assert_eq!(timeline.owned_bytes().cast_signed(), said);
         assert!(timeline.width_seconds() > 60);
+    }
+
+    #[test]
+    fn what_no_timeline_is_like_is_not_read() {
+        let bucket = |start_seconds, requests| Bucket { start_seconds, requests, failures: 0 };
+        let most = STORED_COUNT_MAX;
+        for (case, buckets_max, width_seconds, buckets, is_read) in [
+            ("few buckets", 2, 60, vec![bucket(-60, 1), bucket(60, most)], true),
+            ("wide ones", 2, SECONDS_MAX, vec![bucket(-SECONDS_MAX, 1), bucket(0, 1)], true),
+            ("no width", 2, 0, vec![], false),
+            ("a width below zero", 2, -60, vec![], false),
+            ("a width beyond all time", 2, SECONDS_MAX + 1, vec![], false),
+            ("no bucket ever", 0, 60, vec![], false),
+            ("one bucket ever, never", 1, 60, vec![], false),
+            ("buckets without end", usize::MAX, 60, vec![], false),
+            ("more than there may be", 2, 60, (0..3).map(|n| bucket(n * 60, 1)).collect(), false),
+            ("in no order", 2, 60, vec![bucket(60, 1), bucket(0, 1)], false),
+            ("twice the same", 2, 60, vec![bucket(60, 1), bucket(60, 1)], false),
+            ("before all time", 2, 60, vec![bucket(-SECONDS_MAX - 1, 1)], false),
+            ("a count beyond all counts", 2, 60, vec![bucket(60, most + 1)], false),
+        ] {
+            let timeline = Timeline { buckets_max, width_seconds, buckets, last: 0 };
+            let bytes = minicbor::to_vec(&timeline).unwrap();
+            let read = minicbor::decode::<Timeline>(&bytes);
+            assert_eq!(read.is_ok(), is_read, "{case}");
+            if let Ok(mut read) = read {
+                assert_eq!(read, timeline, "{case}");
+                for millis in [i64::MIN, 0, 1, i64::MAX] {
+                    read.add(millis, true);
+                }
+                read.merge(&timeline);
+                assert!(read.buckets().len() <= 2, "{case}");
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Requests by server, TLS version and cipher.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, decode};
 
-use super::counts::Named;
+use super::counts::{Count, Named, decode_count};
 use super::limit_hits::{Limit, LimitHits};
 use super::routes::{RouteMap, ServerId};
 use crate::event::Event;
@@ -16,8 +16,13 @@ pub struct TlsCounts {
     #[n(0)]
     servers: Vec<ServerTls>,
     /// Ciphers, summed over servers and TLS versions.
-    #[n(1)]
+    #[cbor(n(1), decode_with = "decode_ciphers")]
     ciphers: usize,
+}
+
+fn decode_ciphers<C>(d: &mut Decoder<'_>, context: &mut C) -> Result<usize, decode::Error> {
+    let ciphers = usize::try_from(decode_count(d, context)?);
+    ciphers.map_err(|_| decode::Error::message("more ciphers than can be counted"))
 }
 
 #[derive(Debug, Default, Encode, Decode)]
@@ -26,7 +31,7 @@ struct ServerTls {
     #[n(0)]
     server: Box<str>,
     #[n(1)]
-    protocols: Named<Named<u64>>,
+    protocols: Named<Named<Count>>,
 }
 
 impl TlsCounts {
@@ -34,7 +39,7 @@ impl TlsCounts {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8], &[u8], u64)> {
         self.servers.iter().flat_map(|ServerTls { server, protocols }| {
             protocols.iter().flat_map(move |(protocol, ciphers)| {
-                ciphers.iter().map(move |(cipher, count)| (&**server, protocol, cipher, *count))
+                ciphers.iter().map(move |(cipher, count)| (&**server, protocol, cipher, count.0))
             })
         })
     }
@@ -55,7 +60,7 @@ impl TlsCounts {
             let server = (map.server(id), &*theirs.server);
             for (protocol, ciphers) in theirs.protocols.iter() {
                 for (cipher, count) in ciphers.iter() {
-                    self.add(server, protocol, cipher, *count, limits);
+                    self.add(server, protocol, cipher, count.0, limits);
                 }
             }
         }
@@ -83,7 +88,7 @@ impl TlsCounts {
         let mut full = false;
         full |= server.protocols.change(protocol, most_protocols, |ciphers| {
             let before = ciphers.len();
-            full |= ciphers.change(cipher, most(before), |count| *count += requests);
+            full |= ciphers.change(cipher, most(before), |count| count.0 += requests);
             *all += ciphers.len() - before;
         });
         limits.hit_if(full, Limit::TlsCiphers);

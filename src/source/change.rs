@@ -233,6 +233,17 @@ impl Counters {
         GapReason::ALL.into_iter().map(|reason| (reason, self.gap(reason)))
     }
 
+    /// The highest of them.
+    pub fn highest(&self) -> u64 {
+        let gaps = self.gaps().flat_map(|(_, gap)| [gap.count, gap.bytes]);
+        let Counters { read_bytes, rotations, truncations, .. } = *self;
+        let Counters { open_limit_hits, match_limit_hits, pending_limit_hits, .. } = *self;
+        [read_bytes, rotations, truncations, open_limit_hits, match_limit_hits, pending_limit_hits]
+            .into_iter()
+            .chain(gaps)
+            .fold(0, u64::max)
+    }
+
     pub(super) fn add_read(&mut self, bytes: u64) {
         self.read_bytes = self.read_bytes.saturating_add(bytes);
     }

@@ -1,118 +1,26 @@
-//! What several targets need: values as nginx escapes them, and what holds for every parsed line.
+//! What the fuzz targets do with an input; `fuzz_targets/` gives each to libFuzzer, `bin/many.rs` runs
+//! it without.
 
-use gatelog_parsers::escape::Escape;
-use gatelog_parsers::line::{LineError, LineParser, Record, Spans};
-use gatelog_parsers::log_format::{LogFormat, Piece};
-use gatelog_parsers::variable::Field;
+pub mod check_line;
+pub mod mutate;
 
-/// A value as nginx writes it into a line (`ngx_http_log_escape`, `ngx_escape_json`).
-pub fn escaped(escape: Escape, value: &[u8]) -> Vec<u8> {
-    let one = |&byte: &u8| match (escape, byte) {
-        (Escape::Default, b'"' | b'\\' | 0..0x20 | 0x7f..) => format!("\\x{byte:02X}").into_bytes(),
-        (Escape::Json, b'"' | b'\\') => vec![b'\\', byte],
-        (Escape::Json, b'\n') => br"\n".to_vec(),
-        (Escape::Json, b'\r') => br"\r".to_vec(),
-        (Escape::Json, b'\t') => br"\t".to_vec(),
-        (Escape::Json, 0x08) => br"\b".to_vec(),
-        (Escape::Json, 0x0c) => br"\f".to_vec(),
-        (Escape::Json, 0..0x20) => format!("\\u{byte:04X}").into_bytes(),
-        _ => vec![byte],
-    };
-    match (escape, value) {
-        (Escape::Default, b"") => b"-".to_vec(),
-        _ => value.iter().flat_map(one).collect(),
-    }
-}
+pub mod distinguished_name;
+pub mod json_by_key;
+pub mod line;
+pub mod log_format;
+pub mod nginx_conf;
+pub mod time_stamp;
+pub mod variable;
+pub mod wrapped;
 
-/// Parses `line` and checks all that holds for any line. `format` is what the parser was made from,
-/// where it was made from one.
-pub fn check_line(parser: &LineParser, format: Option<&LogFormat>, line: &[u8]) {
-    let mut spans = Spans::default();
-    let error = match parser.parse(line, &mut spans) {
-        Ok(record) => {
-            check_record(parser, format, line, &record);
-            None
-        }
-        Err(error) => {
-            check_error(parser, line, &error);
-            Some(error)
-        }
-    };
-    // What an earlier line left behind changes nothing.
-    assert_eq!(parser.parse(line, &mut spans).err(), error);
-    assert!(parser.straight_agrees(line), "{}", line.escape_ascii());
-}
-
-fn check_record(parser: &LineParser, format: Option<&LogFormat>, line: &[u8], record: &Record<'_>) {
-    assert_eq!(record.line(), line);
-    for field in Field::ALL {
-        let Some(text) = record.logged(*field) else { continue };
-        assert!(parser.has(*field));
-        assert!(offset_of(line, text) + text.len() <= line.len());
-        assert!(field.shape().fits(text), "{field:?} {:?}", text.escape_ascii());
-    }
-    let Some(format) = format else { return };
-    assert!(record.variable_count() <= format.variables().count());
-    // A line of JSON may have been read by its keys instead.
-    let by_key = line.trim_ascii_start().starts_with(b"{")
-        && matches!(format.pieces.first(), Some(Piece::Literal(text)) if text.starts_with(b"{"));
-    if !by_key {
-        assert_eq!(rejoined(format, record), line, "{}", line.escape_ascii());
-        assert_eq!(record.escape(), format.escape);
-    }
-}
-
-/// The line again, from the literals of the format and the values of the record.
-fn rejoined(format: &LogFormat, record: &Record<'_>) -> Vec<u8> {
-    let mut line = Vec::new();
-    let mut index = 0;
-    for (piece, after) in
-        format.pieces.iter().zip(format.pieces.iter().skip(1).map(Some).chain([None]))
-    {
-        match piece {
-            Piece::Literal(text) => line.extend(text),
-            Piece::Variable(_) => {
-                match record.variable(index) {
-                    Some(value) => {
-                        assert_eq!(offset_of(record.line(), value), line.len());
-                        line.extend(value);
-                    }
-                    // An unset value is `-` or nothing: what stands behind it tells.
-                    None => {
-                        let rest = &record.line()[line.len()..];
-                        let literal: &[u8] = match after {
-                            Some(Piece::Literal(text)) => text,
-                            _ => b"",
-                        };
-                        let dash = rest.strip_prefix(b"-").is_some_and(|rest| match after {
-                            Some(_) => rest.starts_with(literal),
-                            None => rest.is_empty(),
-                        });
-                        let empty = match after {
-                            Some(_) => rest.starts_with(literal),
-                            None => rest.is_empty(),
-                        };
-                        assert!(dash || empty);
-                        line.extend(if dash { &b"-"[..] } else { b"" });
-                    }
-                }
-                index += 1;
-            }
-        }
-    }
-    line
-}
-
-fn offset_of(line: &[u8], part: &[u8]) -> usize {
-    let offset = (part.as_ptr() as usize).checked_sub(line.as_ptr() as usize);
-    offset.filter(|offset| *offset <= line.len()).expect("a value of the line lies in the line")
-}
-
-fn check_error(parser: &LineParser, line: &[u8], error: &LineError) {
-    let span = error.span();
-    assert!(span.start <= span.end && span.end <= line.len(), "{error:?} of {}", line.len());
-    assert_eq!(error.column(), span.start + 1);
-    let words = parser.explain(error, line);
-    assert!(!words.expected.is_empty() && !words.found.is_empty());
-    assert!(words.to_string().bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{words}");
-}
+/// Every target by its name. A run panics where a property does not hold.
+pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+    ("distinguished_name", distinguished_name::run),
+    ("json_by_key", json_by_key::run),
+    ("line", line::run),
+    ("log_format", log_format::run),
+    ("nginx_conf", nginx_conf::run),
+    ("time_stamp", time_stamp::run),
+    ("variable", variable::run),
+    ("wrapped", wrapped::run),
+];
