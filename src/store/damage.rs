@@ -10,15 +10,19 @@ use crate::clock::UnixMilliseconds;
 /// Most names that are tried for a file that is set aside.
 const NAMES_TRIED_MAX: u32 = 100;
 
-/// Renames the database and what SQLite keeps beside it, by the seconds since 1970; returns the new
-/// name of the database.
+/// Renames the database and what SQLite keeps beside it, by what became of it (`damaged`, `replaced`)
+/// and the seconds since 1970; returns the new name of the database.
 ///
 /// # Errors
 /// When it cannot be renamed.
-pub(super) fn set_aside(path: &Path, now: UnixMilliseconds) -> Result<PathBuf, StoreError> {
+pub(super) fn set_aside(
+    path: &Path,
+    what: &str,
+    now: UnixMilliseconds,
+) -> Result<PathBuf, StoreError> {
     let named = |number: u32| {
         let again = if number == 0 { String::new() } else { format!("-{number}") };
-        suffixed(path, &format!(".damaged-{}{again}", now.0.div_euclid(1000)))
+        suffixed(path, &format!(".{what}-{}{again}", now.0.div_euclid(1000)))
     };
     let free = (0..NAMES_TRIED_MAX).map(named).find(|aside| !aside.exists());
     let aside = free.unwrap_or_else(|| named(NAMES_TRIED_MAX));

@@ -149,7 +149,7 @@ impl Store {
         let lock = lock_directory(directory)?;
         match Store::open_locked(directory, lock) {
             Err((StoreError::Damaged { path, reason }, lock)) => {
-                let aside = damage::set_aside(&path, now)?;
+                let aside = damage::set_aside(&path, "damaged", now)?;
                 let (store, saved) =
                     Store::open_locked(directory, lock).map_err(|(error, _)| error)?;
                 Ok((store, Saved { set_aside: Some((aside, reason)), ..saved }))
@@ -323,7 +323,7 @@ fn begin_anew(
     lock: Lock,
     now: UnixMilliseconds,
 ) -> Result<(Store, Option<PathBuf>), StoreError> {
-    let aside = damage::set_aside(&path, now)?;
+    let aside = damage::set_aside(&path, "replaced", now)?;
     let (connection, file) = open_file(&path)?;
     Ok((Store { connection, path, file, parts: 0, saves: 0, _lock: lock }, Some(aside)))
 }
