@@ -29,10 +29,10 @@ const ADDRESS: u8 = 4;
 const MINUTE: u8 = 5;
 const END: u8 = 6;
 
-/// What there is one of.
+/// What there is one of; what is large is borrowed where it is written.
 #[derive(Encode, Decode)]
 #[cbor(array)]
-struct Head {
+struct Head<Limits = LimitHits, Time = Timeline, Tls = TlsCounts> {
     #[n(0)]
     seed: u64,
     #[n(1)]
@@ -42,11 +42,11 @@ struct Head {
     #[n(3)]
     has_connections: bool,
     #[n(4)]
-    limits: LimitHits,
+    limits: Limits,
     #[n(5)]
-    timeline: Timeline,
+    timeline: Time,
     #[n(6)]
-    tls: TlsCounts,
+    tls: Tls,
     #[n(7)]
     latest_minute: Option<i64>,
     #[n(8)]
@@ -124,8 +124,8 @@ impl Ledger {
         parts.hand_out()
     }
 
-    fn head(&self) -> HeadRef<'_> {
-        HeadRef {
+    fn head(&self) -> Head<&LimitHits, &Timeline, &TlsCounts> {
+        Head {
             seed: self.seed.value(),
             routes_max: self.routes.max() as u64,
             seen: self.seen,
@@ -137,30 +137,6 @@ impl Ledger {
             reasons: self.routes.reasons() as u64,
         }
     }
-}
-
-/// [`Head`], borrowed: the same fields with the same numbers.
-#[derive(Encode)]
-#[cbor(array)]
-struct HeadRef<'a> {
-    #[n(0)]
-    seed: u64,
-    #[n(1)]
-    routes_max: u64,
-    #[n(2)]
-    seen: Seen,
-    #[n(3)]
-    has_connections: bool,
-    #[n(4)]
-    limits: &'a LimitHits,
-    #[n(5)]
-    timeline: &'a Timeline,
-    #[n(6)]
-    tls: &'a TlsCounts,
-    #[n(7)]
-    latest_minute: Option<i64>,
-    #[n(8)]
-    reasons: u64,
 }
 
 /// Makes a ledger of the parts of its image.

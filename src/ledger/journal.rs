@@ -294,7 +294,8 @@ impl Numbers {
     }
 }
 
-fn put(bytes: &mut Vec<u8>, value: impl Encode<()>) {
+/// Appends a value to a vector, which takes everything.
+pub(super) fn put(bytes: &mut Vec<u8>, value: impl Encode<()>) {
     let written = Encoder::new(bytes).encode(value).is_ok();
     debug_assert!(written, "a vector takes everything");
 }

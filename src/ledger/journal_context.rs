@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use minicbor::Encoder;
 
+use super::journal::put;
 use super::journal_entry::Context;
 use crate::event::reason::Reason;
 use crate::event::{Event, Scope};
@@ -79,8 +79,7 @@ impl Contexts {
             is_partial: event.scope == Scope::Denials,
         };
         self.bytes.clear();
-        let written = Encoder::new(&mut self.bytes).encode(&context).is_ok();
-        debug_assert!(written, "a vector takes everything");
+        put(&mut self.bytes, &context);
         let known = self.numbers.get(self.bytes.as_slice()).copied();
         let number = known.unwrap_or_else(|| {
             let number = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
