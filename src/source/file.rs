@@ -380,14 +380,16 @@ impl Follower {
             if file.is_first {
                 self.existed.insert(file.key);
             }
-            if let Some(after) = self.after_previous(&file.path) {
-                self.open_missed(&after, Room::Wait);
+            let previous = self.after_previous(&file.path);
+            if let Some(after) = &previous {
+                self.open_missed(after, Room::Wait);
             }
             if !self.has_room(1) {
                 self.tell_waiting(&file.path);
                 continue;
             }
-            if let Err(problem) = self.open(&file.path, file.is_first) {
+            let is_oldest = file.is_first || previous.is_none();
+            if let Err(problem) = self.open(&file.path, is_oldest) {
                 self.tell(Arc::clone(&file.path), problem);
             }
         }
@@ -431,7 +433,7 @@ impl Follower {
         })
     }
 
-    fn open(&mut self, path: &Arc<Path>, is_first: bool) -> Result<(), Problem> {
+    fn open(&mut self, path: &Arc<Path>, is_oldest: bool) -> Result<(), Problem> {
         let opened = match Opened::open(path) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Err(Problem::NotRegular),
@@ -456,7 +458,7 @@ impl Follower {
         };
         let generation = Generation::new(Arc::clone(path), &opened, &begin)?;
         self.closed_revision += u64::from(closed.is_some());
-        if is_first {
+        if is_oldest {
             self.pass_over_siblings(&generation);
         }
         self.existed.remove(&key);

@@ -416,8 +416,8 @@ impl Follower {
         self.changes.add(Change::Missed { path, byte_offset: 0 });
     }
 
-    /// What stands beside a file of the first look is older than all that is followed: it is not
-    /// missed later.
+    /// What stands beside a file of the first look, or beside the first file of its name, is older
+    /// than all that is followed: it is not missed later.
     pub(super) fn pass_over_siblings(&mut self, of: &Generation) {
         let OpenPlace { place, beginning, .. } = of.open_place();
         let Place { name, target, key, times, .. } = place;

@@ -84,7 +84,8 @@ fn readiness_and_log_of_hostile_names() {
     let name = "a\u{1b}]0;forged\u{7}\u{9b}1m\u{202e}\n\"} 1\r.log";
     directory.write("b.log", "");
     let none = format!("none/{name}");
-    let agent = directory.run(&[&none, name, "b.log"]);
+    // From the beginning: it may be there before the agent looks for the first time.
+    let agent = directory.run(&["--from", "beginning", &none, name, "b.log"]);
     directory.write(name, "nothing that fits\u{1b}[38;5;99m\n");
     let page = |expected: &str| {
         let found = wait_for(|| {

@@ -125,6 +125,28 @@ fn copies_of_old_are_never_read() {
     assert_eq!(scene.gap(GapReason::Truncated), (0, 0));
 }
 
+/// A log that was not there at the first look, copied and emptied several times before it was seen:
+/// what stands beside it then is old, also once it is compressed.
+#[test]
+fn copies_made_before_the_log_was_first_seen_are_old() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.round();
+    scene.append("a.log", "1\n");
+    copy(&scene, "a.log.3");
+    scene.append("a.log", "2\n");
+    copy(&scene, "a.log.2");
+    truncate(&scene);
+    copy(&scene, "a.log.1");
+    scene.round();
+    scene.gzip("a.log.2");
+    scene.append("a.log", "3\n");
+    scene.pass_grace();
+    scene.pass_grace();
+    fs::remove_file(scene.at("a.log")).unwrap();
+    scene.pass_grace();
+    scene.expect(&["3"]);
+}
+
 /// What the model of `tests/rotation_model.rs` found: each is a story of a log and what must come.
 #[test]
 fn copies_and_renames_between_two_looks() {
