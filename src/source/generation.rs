@@ -182,6 +182,11 @@ impl Generation {
         self.times.birth = self.written;
     }
 
+    /// It may be a copy, which is younger than files that came after what stands in it.
+    pub(super) fn came_after(&mut self, than: Times) {
+        self.times.birth = than.birth;
+    }
+
     /// The file has lost its name.
     pub(super) fn leave(&mut self, now: Monotonic) {
         if self.stage == Stage::Live {

@@ -11,6 +11,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -253,11 +254,11 @@ impl Follower {
         let Place { name, target, key, .. } = &was.place;
         let (name, target) = (Arc::clone(name), Arc::clone(target));
         let (now, room) = match fate {
-            Fate::Rewritten { now } => (now, Room::Now),
+            Fate::Rewritten { now } => (vec![now.to_vec()], Room::Now),
             // Whatever has the name next leads to them again.
-            Fate::Gone => (&[][..], Room::Wait),
+            Fate::Gone => (self.beginnings_of_pending(), Room::Wait),
         };
-        let beginnings = vec![was.beginning.clone(), now.to_vec()];
+        let beginnings = iter::once(was.beginning.clone()).chain(now).collect();
         let named = order.map_or(Named::Anything, Named::NotOlder);
         let newer = Newer { than, order: named };
         let after = After { name, target, newer, own: Some(*key), beginnings };
@@ -268,6 +269,13 @@ impl Follower {
             self.pass_over(&After { newer, ..after });
         }
         count
+    }
+
+    /// What the files that are still looked for begin with now: they may have been written anew, and
+    /// copied, meanwhile.
+    fn beginnings_of_pending(&self) -> Vec<Vec<u8>> {
+        let own = self.pending.iter().filter_map(|it| find_own(&it.place, None).ok().flatten());
+        own.map(|own| own.opened.head().to_vec()).collect()
     }
 
     /// Reads a file anew from its start.
@@ -406,6 +414,7 @@ impl Follower {
             match Generation::new(Arc::clone(name), &opened, &Begin::Start) {
                 Ok(mut generation) => {
                     generation.target = Arc::clone(target);
+                    generation.came_after(newer.than);
                     generation.leave(self.now);
                     self.add_generation(generation);
                 }

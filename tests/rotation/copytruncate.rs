@@ -279,3 +279,24 @@ fn copies_and_renames_between_two_looks() {
         &["1", "last", "late"],
     );
 }
+
+/// The copy is younger than the file of which it is one.
+#[test]
+fn renamed_after_an_empty_copy_between_two_looks() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n");
+    scene.look();
+    truncate(&scene);
+    scene.rename("a.log", "a.log.3");
+    scene.append("a.log", "");
+    // Longer than a tick of the clock that files are dated by.
+    std::thread::sleep(Duration::from_millis(20));
+    copy(&scene, "a.log.2");
+    scene.append("a.log", "2\n");
+    scene.read_all();
+    scene.rename("a.log", "a.log.1");
+    scene.append("a.log", "3\n");
+    scene.pass_grace();
+    scene.pass_grace();
+    scene.expect(&["2", "3"]);
+}

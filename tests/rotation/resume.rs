@@ -580,3 +580,26 @@ fn an_empty_file_written_late_and_compressed_meanwhile() {
     scene.lines.sort();
     scene.expect(&["2", "last", "late"]);
 }
+
+/// A log that was empty leads to what came after it; what its successor holds by now, and the copies of
+/// that, are not among it.
+#[test]
+fn written_anew_and_copied_meanwhile_behind_an_empty_file() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "");
+    scene.look();
+    scene.rename("a.log", "a.log.3");
+    scene.append("a.log", "1\n");
+    scene.round();
+    let state = scene.state();
+    truncate(&scene, "a.log");
+    scene.append("a.log", "longer\n");
+    scene.gzip("a.log.3");
+    copy(&scene, "a.log", "a.log.2");
+    scene.rename("a.log", "a.log.1");
+    scene.expect(&["1"]);
+    scene.append("a.log", "last\n");
+    scene.restart(&state);
+    scene.pass_grace();
+    scene.expect(&["longer", "last"]);
+}
