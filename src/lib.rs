@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod limits;
 pub mod nginx;
 pub mod reader;
+pub mod rules;
 pub mod setup;
 pub mod show;
 pub mod source;
