@@ -7,6 +7,9 @@
     reason = "in helpers of tests a failure is the report"
 )]
 
+#[path = "config/rules.rs"]
+mod rules;
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -189,9 +192,6 @@ fn unknown_keys_name_the_nearest() {
 fn keys_of_later_versions_are_refused_as_such() {
     for (text, name, place) in [
         ("[[receiver]]\n[[receiver]]", "receiver", "1:3"),
-        ("[rules]", "rules", "1:2"),
-        ("[[rule]]\nname = 'x'", "rule", "1:3"),
-        ("[[identity]]", "identity", "1:3"),
         ("[http]\ntoken_file = 'x'", "token_file` in `[http]", "2:1"),
         ("[http]\nclient_ca = 'x'", "client_ca` in `[http]", "2:1"),
     ] {
@@ -556,6 +556,21 @@ const PARTS: &[&str] = &[
     "[routes]\n",
     "[[server]]\n",
     "[[rule]]\n",
+    "[rules]\n",
+    "[rules.clock_skew]\n",
+    "[[identity]]\n",
+    "[[silence]]\n",
+    "[[rotation]]\n",
+    "where={",
+    "where.verdict=",
+    "labels.a=",
+    "annotations={summary='{{ $labels.x }}'}\n",
+    "kind='ratio'\n",
+    "threshold=",
+    "0.5\n",
+    "by=",
+    "until=",
+    "subject='CN = x'\n",
     "lateness=",
     "listen=",
     "open=",

@@ -1,6 +1,7 @@
 //! From the configuration as written to the configuration as meant: ranges, syntax of values, names that must be
 //! unique, defaults. Every problem is recorded with its place and checking goes on, with a default in its stead.
 
+mod rules;
 mod socket;
 
 use std::fmt::Display;
@@ -44,6 +45,7 @@ pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Conf
     let mut check = Check { text, lookup, problems, lost };
     let state_dir = check.state_dir(raw.state_dir.as_ref());
     let lateness = check.lateness(raw.lateness.as_ref());
+    let alerting = check.alerting(&raw);
     let (http, metrics_listen) =
         check.listeners(&raw.http.unwrap_or_default(), &raw.metrics.unwrap_or_default());
     let config = Config {
@@ -55,6 +57,10 @@ pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Conf
         sources: check.sources(&raw.source.unwrap_or_default()),
         routes: check.routes(&raw.routes.unwrap_or_default()),
         servers: check.servers(&raw.server.unwrap_or_default()),
+        rules: alerting.rules,
+        identities: alerting.identities,
+        rotations: alerting.rotations,
+        silences: alerting.silences,
         path: None,
     };
     (config, check.problems)

@@ -12,7 +12,8 @@ use toml::de::{DeArray, DeString, DeTable, DeValue, Deserializer};
 
 use super::nearest::nearest;
 use super::problem::Problem;
-use super::raw::{RawConfig, RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, keys_of};
+use super::raw::RawConfig;
+use super::sections::{Section, Shape, TOP};
 use crate::limits::CONFIG_PROBLEMS_MAX;
 
 /// What a file says, as far as it could be understood.
@@ -32,66 +33,6 @@ pub(super) struct LostKey {
     pub(super) key: String,
 }
 
-/// How a table of the file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// The top of the file, which has no name.
-    Top,
-    /// `[name]`, once.
-    Table,
-    /// `[[name]]`, any number of times.
-    Tables,
-}
-
-/// One kind of table.
-struct Section {
-    name: &'static str,
-    shape: Shape,
-    keys: fn() -> &'static [&'static str],
-    /// Keys of the design that this version does not have yet.
-    later_keys: &'static [&'static str],
-}
-
-const TOP: Section = Section {
-    name: "",
-    shape: Shape::Top,
-    keys: keys_of::<RawConfig>,
-    later_keys: &["identity", "rules", "rule", "receiver"],
-};
-
-const SECTIONS: [Section; 5] = [
-    Section {
-        name: "http",
-        shape: Shape::Table,
-        keys: keys_of::<RawHttp>,
-        later_keys: &["tls_cert", "tls_key", "client_ca", "token_file"],
-    },
-    Section { name: "metrics", shape: Shape::Table, keys: keys_of::<RawMetrics>, later_keys: &[] },
-    Section { name: "source", shape: Shape::Tables, keys: keys_of::<RawSource>, later_keys: &[] },
-    Section { name: "routes", shape: Shape::Table, keys: keys_of::<RawRoutes>, later_keys: &[] },
-    Section { name: "server", shape: Shape::Tables, keys: keys_of::<RawServer>, later_keys: &[] },
-];
-
-impl Section {
-    fn header(&self) -> String {
-        match self.shape {
-            Shape::Top => String::new(),
-            Shape::Table => format!("`[{}]`", self.name),
-            Shape::Tables => format!("`[[{}]]`", self.name),
-        }
-    }
-
-    /// `in` one table of this kind, as titles end: by its `name` where it has one.
-    fn place(&self, table: &DeTable<'_>) -> String {
-        let name = table.get("name").and_then(|value| value.get_ref().as_str());
-        match (self.shape, name) {
-            (Shape::Top, _) => String::new(),
-            (Shape::Tables, Some(name)) => format!(" in {} `{name}`", self.name),
-            (Shape::Tables, None) | (Shape::Table, _) => format!(" in {}", self.header()),
-        }
-    }
-}
-
 /// Reads `text` as TOML.
 ///
 /// # Errors
@@ -106,10 +47,7 @@ pub(super) fn read(text: &str) -> Result<Document, Problem> {
     }
     let mut root = root.into_inner();
     let mut document = Document::default();
-    document.check_keys(&mut root, &TOP, 0);
-    for section in &SECTIONS {
-        document.check_section(&mut root, section);
-    }
+    document.check_table(&mut root, &TOP, 0, "");
     document.deserialize(root);
     Ok(document)
 }
@@ -134,51 +72,91 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
 }
 
 impl Document {
-    /// Takes out a section of the wrong shape, and looks through the keys of its tables.
-    fn check_section(&mut self, root: &mut DeTable<'_>, section: &Section) {
-        let Some(value) = root.get_mut(section.name) else { return };
+    /// Takes out of a table, and of those in it, the keys that are not known and tables of the wrong shape.
+    fn check_table(
+        &mut self,
+        table: &mut DeTable<'_>,
+        section: &Section,
+        table_start: usize,
+        place: &str,
+    ) {
+        if section.shape != Shape::Free {
+            self.check_keys(table, section, table_start, place);
+        }
+        for (name, inner) in section.inner() {
+            if !self.check_inner(table, (name, inner), place) {
+                table.remove(name);
+                self.lost.push(LostKey { table_start, key: name.to_owned() });
+            }
+        }
+    }
+
+    /// Looks through the tables of one name in another; false when they have the wrong shape.
+    fn check_inner(
+        &mut self,
+        table: &mut DeTable<'_>,
+        (name, section): (&str, &Section),
+        outer: &str,
+    ) -> bool {
+        let Some(value) = table.get_mut(name) else { return true };
         let span = value.span();
         match (section.shape, value.get_mut()) {
-            (Shape::Table, DeValue::Table(table)) => {
-                self.check_keys(table, section, span.start);
-                return;
-            }
             (Shape::Tables, DeValue::Array(array)) => {
                 for element in array.iter_mut() {
                     let span = element.span();
                     match element.get_mut() {
-                        DeValue::Table(table) => self.check_keys(table, section, span.start),
-                        _ => self.wrong_shape(section, span),
+                        DeValue::Table(table) => {
+                            let place = section.place(name, table, outer);
+                            self.check_table(table, section, span.start, &place);
+                        }
+                        _ => self.wrong_shape(name, section, outer, span),
                     }
                 }
                 retain(array, |element| element.get_ref().is_table());
-                return;
             }
-            _ => self.wrong_shape(section, span),
+            (Shape::Tables, _) => {
+                self.wrong_shape(name, section, outer, span);
+                return false;
+            }
+            (_, DeValue::Table(table)) => {
+                let place = section.place(name, table, outer);
+                self.check_table(table, section, span.start, &place);
+            }
+            _ => {
+                self.wrong_shape(name, section, outer, span);
+                return false;
+            }
         }
-        root.remove(section.name);
+        true
     }
 
-    fn wrong_shape(&mut self, section: &Section, span: Range<usize>) {
+    fn wrong_shape(&mut self, name: &str, section: &Section, outer: &str, span: Range<usize>) {
+        let header = section.header(name);
         let expected = match section.shape {
-            Shape::Top | Shape::Table => format!("expected one table: {}", section.header()),
-            Shape::Tables => format!("expected an array of tables: write {}", section.header()),
+            Shape::Tables => format!("expected an array of tables: write {header}"),
+            Shape::Inline | Shape::Free => format!("expected a table: {header}"),
+            Shape::Top | Shape::Table | Shape::OfRules => format!("expected one table: {header}"),
         };
-        let title = format!("`{}` has the wrong type", section.name);
+        let title = format!("`{name}`{outer} has the wrong type");
         self.problems.push(Problem::new(span, title, expected));
     }
 
     /// Takes out the keys of `table` that this version does not know.
-    fn check_keys(&mut self, table: &mut DeTable<'_>, section: &Section, table_start: usize) {
-        let known = (section.keys)();
-        let place = section.place(table);
+    fn check_keys(
+        &mut self,
+        table: &mut DeTable<'_>,
+        section: &Section,
+        table_start: usize,
+        place: &str,
+    ) {
+        let known = section.known();
         let is_unknown = |key: &&Spanned<DeString<'_>>| !known.contains(&key.get_ref().as_ref());
         let unknown: Vec<_> = table.keys().filter(is_unknown).cloned().collect();
         for key in unknown {
             table.remove(&key);
             let meant = nearest(key.get_ref(), known.iter().copied()).unwrap_or(key.get_ref());
             self.lost.push(LostKey { table_start, key: meant.to_owned() });
-            self.problems.push(unknown_key(&key, section, &place));
+            self.problems.push(unknown_key(&key, section, place));
         }
     }
 
@@ -196,7 +174,7 @@ impl Document {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(0..0);
-            let Some(taken) = take_at(&mut root, &span) else {
+            let Some(taken) = take_at(&mut root, &TOP, 0, "", &span) else {
                 // Not a type that is wrong, but something we did not think of: let serde say it and stop.
                 self.problems.push(Problem::new(span, error.message(), ""));
                 return;
@@ -216,11 +194,7 @@ fn unknown_key(key: &Spanned<DeString<'_>>, section: &Section, place: &str) -> P
         return Problem::new(key.span(), title, "");
     }
     let title = format!("unknown key `{name}`{place}");
-    let elsewhere: Vec<String> = SECTIONS
-        .iter()
-        .filter(|other| (other.keys)().contains(&name))
-        .map(Section::header)
-        .collect();
+    let elsewhere = TOP.headers_with(name);
     if (TOP.keys)().contains(&name) {
         return Problem::new(key.span(), title, "it belongs at the top, before the first table");
     }
@@ -231,14 +205,14 @@ fn unknown_key(key: &Spanned<DeString<'_>>, section: &Section, place: &str) -> P
             format!("it belongs in {}", elsewhere.join(" or ")),
         );
     }
-    let candidates = (section.keys)().iter().chain(section.later_keys).copied();
+    let candidates = section.known().into_iter().chain(section.later_keys.iter().copied());
     match nearest(name, candidates) {
         Some(near) if section.later_keys.contains(&near) => {
             let label = format!("did you mean `{near}`? this version does not support it");
             Problem::new(key.span(), title, label)
         }
         Some(near) => Problem::new(key.span(), title, format!("did you mean `{near}`?")),
-        None => Problem::new(key.span(), title, "").note("known", (section.keys)().join(", ")),
+        None => Problem::new(key.span(), title, "").note("known", section.known().join(", ")),
     }
 }
 
@@ -251,17 +225,27 @@ struct Taken {
     found: &'static str,
 }
 
-/// Takes out the value that stands at `span`. Sections are at most one level deep and hold values and lists.
-fn take_at(root: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
-    for section in &SECTIONS {
-        let Some(value) = root.get_mut(section.name) else { continue };
+/// Takes out the value that stands at `span`, of a table or of those in it.
+fn take_at(
+    table: &mut DeTable<'_>,
+    section: &Section,
+    table_start: usize,
+    place: &str,
+    span: &Range<usize>,
+) -> Option<Taken> {
+    for (name, inner) in section.inner() {
+        let Some(value) = table.get_mut(name) else { continue };
         let start = value.span().start;
+        let take = |table: &mut DeTable<'_>, start| {
+            let place = inner.place(name, table, place);
+            take_at(table, inner, start, &place, span)
+        };
         let taken = match value.get_mut() {
-            DeValue::Table(table) => take_from(table, section, start, span),
+            DeValue::Table(table) => take(table, start),
             DeValue::Array(array) => array.iter_mut().find_map(|element| {
                 let start = element.span().start;
                 match element.get_mut() {
-                    DeValue::Table(table) => take_from(table, section, start, span),
+                    DeValue::Table(table) => take(table, start),
                     _ => None,
                 }
             }),
@@ -271,20 +255,19 @@ fn take_at(root: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
             return taken;
         }
     }
-    take_from(root, &TOP, 0, span)
+    take_from(table, table_start, place, span)
 }
 
 fn take_from(
     table: &mut DeTable<'_>,
-    section: &Section,
     table_start: usize,
+    place: &str,
     span: &Range<usize>,
 ) -> Option<Taken> {
-    let place = section.place(table);
     let taken = |key: &str, value: &Spanned<DeValue<'_>>| Taken {
         table_start,
         key: key.to_owned(),
-        place: place.clone(),
+        place: place.to_owned(),
         found: value.get_ref().type_str(),
     };
     for (key, value) in table.iter_mut() {
@@ -321,7 +304,9 @@ fn wrong_type(message: &str, found: &str) -> String {
         _ => "a string",
     };
     match (expected, found) {
-        ("i64" | "", "a whole number") => "expected a number that fits into 64 bits".to_owned(),
+        ("i64" | "a number" | "", "a whole number") => {
+            "expected a number that fits into 64 bits".to_owned()
+        }
         ("i64", _) => format!("expected a whole number, found {found}"),
         ("a sequence", "an array" | "a table") => {
             format!("expected an array of values, found {found}")
@@ -370,17 +355,31 @@ mod tests {
         for key in (TOP.keys)() {
             assert!(root.contains_key(*key), "`{key}`");
         }
-        for section in &SECTIONS {
-            let tables: Vec<_> = match root.get(section.name).unwrap().get_ref() {
-                DeValue::Table(table) => vec![table],
-                DeValue::Array(array) => {
-                    array.iter().map(|table| table.get_ref().as_table().unwrap()).collect()
+        assert_explained(root, &TOP);
+    }
+
+    /// Whether each key of the tables in a table stands in one of them.
+    fn assert_explained(outer: &DeTable<'_>, section: &Section) {
+        for inner in section.inner {
+            let mut tables = Vec::new();
+            for value in inner.names.iter().filter_map(|name| outer.get(*name)) {
+                match value.get_ref() {
+                    DeValue::Table(table) => tables.push(table),
+                    DeValue::Array(array) => {
+                        tables.extend(array.iter().filter_map(|table| table.get_ref().as_table()));
+                    }
+                    _ => panic!("{:?}", inner.names),
                 }
-                _ => panic!("{}", section.name),
-            };
-            for key in (section.keys)() {
-                let explained = tables.iter().any(|table| table.contains_key(*key));
-                assert!(explained, "`{key}` in {}", section.header());
+            }
+            assert!(!tables.is_empty(), "{:?}", inner.names);
+            for key in (inner.keys)() {
+                let is_there = tables.iter().any(|table| table.contains_key(*key));
+                // Not all that can be in a `where` makes sense in one.
+                let is_told = inner.shape == Shape::Inline && EXAMPLE.contains(key);
+                assert!(is_there || is_told, "`{key}` in {:?}", inner.names);
+            }
+            for table in tables.iter().take(1) {
+                assert_explained(table, inner);
             }
         }
     }
@@ -391,18 +390,11 @@ mod tests {
         let found = super::super::parse("gatelog.toml", text.as_bytes(), &|_| None);
         let config = found.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         assert_eq!(config.servers.len(), 1);
+        assert_eq!((config.rules.rules.len(), config.rules.adjusted.len()), (4, 2));
+        assert_eq!((config.identities.as_slice().len(), config.silences.0.len()), (1, 1));
         assert_eq!(config.routes.patterns.len(), 2);
         assert_eq!(config.routes.variable.as_deref(), Some("route"));
         assert!(config.metrics_listen.is_some() && config.sources[0].nginx_conf.is_some());
-    }
-
-    #[test]
-    fn later_keys_are_not_known_yet() {
-        for section in SECTIONS.iter().chain([&TOP]) {
-            for key in section.later_keys {
-                assert!(!(section.keys)().contains(key), "{key}");
-            }
-        }
     }
 
     #[test]

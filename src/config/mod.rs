@@ -16,6 +16,7 @@ mod check;
 mod document;
 mod nearest;
 mod raw;
+mod sections;
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -4,10 +4,15 @@
 //! `check`; that it is explained in the example file is tested. Everything that a check may point at is
 //! [`Spanned`]: bytes from the start of the file, the quotes of strings included.
 
+pub(super) mod rules;
+pub(super) mod values;
+
 use serde::Deserialize;
 use serde::de::value::Error as ValueError;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
+
+use rules::{RawIdentity, RawRotation, RawRule, RawRules, RawSilence};
 
 /// Text with its place.
 pub(super) type Text = Spanned<String>;
@@ -27,6 +32,11 @@ pub(super) struct RawConfig {
     pub(super) source: Option<Vec<Spanned<RawSource>>>,
     pub(super) routes: Option<RawRoutes>,
     pub(super) server: Option<Vec<Spanned<RawServer>>>,
+    pub(super) rules: Option<RawRules>,
+    pub(super) rule: Option<Vec<Spanned<RawRule>>>,
+    pub(super) identity: Option<Vec<Spanned<RawIdentity>>>,
+    pub(super) rotation: Option<Vec<Spanned<RawRotation>>>,
+    pub(super) silence: Option<Vec<Spanned<RawSilence>>>,
 }
 
 /// `[http]`

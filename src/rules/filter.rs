@@ -12,9 +12,9 @@ pub struct Filter {
     conditions: Vec<(Field, Patterns)>,
 }
 
-/// The values that one field may have.
+/// The values that one field or label may have.
 #[derive(Clone, Debug)]
-struct Patterns {
+pub(super) struct Patterns {
     /// As written, to tell filters apart.
     texts: Vec<String>,
     wanted: Option<RegexSet>,
@@ -50,19 +50,7 @@ impl Filter {
     /// # Errors
     /// [`FilterError`].
     pub fn add(&mut self, field: Field, patterns: &[&str]) -> Result<(), FilterError> {
-        if patterns.is_empty() {
-            return Err(FilterError::Empty);
-        }
-        let (unwanted, wanted): (Vec<&str>, Vec<&str>) =
-            patterns.iter().partition(|pattern| pattern.starts_with('!'));
-        let unwanted: Vec<&str> =
-            unwanted.iter().filter_map(|pattern| pattern.strip_prefix('!')).collect();
-        let patterns = Patterns {
-            texts: patterns.iter().map(|&pattern| pattern.to_owned()).collect(),
-            wanted: set(&wanted)?,
-            unwanted: set(&unwanted)?,
-        };
-        self.conditions.push((field, patterns));
+        self.conditions.push((field, Patterns::new(patterns)?));
         Ok(())
     }
 
@@ -89,13 +77,35 @@ impl Filter {
 }
 
 impl Patterns {
-    fn match_value(&self, value: &[u8]) -> bool {
+    /// Takes them as [`Filter::add`] does.
+    pub(super) fn new(patterns: &[&str]) -> Result<Patterns, FilterError> {
+        if patterns.is_empty() {
+            return Err(FilterError::Empty);
+        }
+        let (unwanted, wanted): (Vec<&str>, Vec<&str>) =
+            patterns.iter().partition(|pattern| pattern.starts_with('!'));
+        let unwanted: Vec<&str> =
+            unwanted.iter().filter_map(|pattern| pattern.strip_prefix('!')).collect();
+        Ok(Patterns {
+            texts: patterns.iter().map(|&pattern| pattern.to_owned()).collect(),
+            wanted: set(&wanted)?,
+            unwanted: set(&unwanted)?,
+        })
+    }
+
+    /// As written.
+    pub(super) fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    pub(super) fn match_value(&self, value: &[u8]) -> bool {
         self.wanted.as_ref().is_none_or(|set| set.is_match(value))
             && !self.unwanted.as_ref().is_some_and(|set| set.is_match(value))
     }
 }
 
-fn set(globs: &[&str]) -> Result<Option<RegexSet>, FilterError> {
+/// The globs as one; `None` when there are none.
+pub(super) fn set(globs: &[&str]) -> Result<Option<RegexSet>, FilterError> {
     if globs.is_empty() {
         return Ok(None);
     }

@@ -1,0 +1,245 @@
+//! `where`: patterns over the fields of events or the labels of alerts, and what they can never match.
+
+use toml::Spanned;
+
+use super::super::Check;
+use super::dn;
+use super::label_names::LabelNames;
+use super::texts::inside_of;
+use crate::config::nearest::nearest;
+use crate::config::problem::Problem;
+use crate::config::raw::Text;
+use crate::config::raw::values::{OneOrMore, RawWhere};
+use crate::limits::{WHERE_PATTERN_BYTES_MAX, WHERE_PATTERNS_MAX};
+use crate::rules::filter::glob_matches;
+use crate::rules::{Field, Filter, LabelFilter, Severity};
+
+/// Hex digits of a fingerprint.
+const FINGERPRINT_DIGITS: usize = 40;
+
+/// Fewest of them that stand for one.
+const FINGERPRINT_DIGITS_MIN: usize = 8;
+
+impl Check<'_> {
+    /// The `where` of a rule.
+    pub(super) fn filter(&mut self, raw: Option<&RawWhere>, place: &str) -> Filter {
+        let place = &inside_of("where", place);
+        let mut filter = Filter::default();
+        let Some(raw) = raw else { return filter };
+        for (key, value) in raw.get_ref() {
+            let Some(field) = Field::from_name(key.get_ref()) else { continue };
+            let mut patterns = Vec::new();
+            for text in self.pattern_texts(raw, (key, value), place, field == Field::Known) {
+                patterns.extend(self.field_pattern(field, &text, place));
+            }
+            if patterns.is_empty() {
+                continue;
+            }
+            let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+            let added = filter.add(field, &patterns);
+            self.or_problem(added, value.span(), || too_long(key, place));
+        }
+        filter
+    }
+
+    /// The `where` of what is about alerts.
+    pub(super) fn label_filter(
+        &mut self,
+        raw: Option<&RawWhere>,
+        place: &str,
+        names: &LabelNames,
+    ) -> LabelFilter {
+        let place = &inside_of("where", place);
+        let mut filter = LabelFilter::default();
+        let Some(raw) = raw else { return filter };
+        for (key, value) in raw.get_ref() {
+            let label = key.get_ref().as_str();
+            if !names.all().any(|known| known == label) {
+                let title = format!("no alert has the label `{label}`{place}");
+                self.unknown(key, title, "label", names.all());
+                continue;
+            }
+            let texts =
+                self.pattern_texts(raw, (key, value), place, label == Field::Known.as_str());
+            let closed = match label {
+                "alertname" => Some(names.alertnames()),
+                "severity" => Some(Severity::ALL.map(Severity::as_str).to_vec()),
+                _ => Field::from_name(label).and_then(Field::closed_values),
+            };
+            let mut patterns = Vec::new();
+            for text in &texts {
+                if closed.as_deref().is_none_or(|values| self.can_match(label, text, values, place))
+                {
+                    patterns.push(text.get_ref().as_str());
+                }
+            }
+            if patterns.is_empty() {
+                continue;
+            }
+            let added = filter.add(label, &patterns);
+            self.or_problem(added, value.span(), || too_long(key, place));
+        }
+        filter
+    }
+
+    /// The patterns for one key, within their bounds. `flag`: a boolean stands for its name.
+    fn pattern_texts(
+        &mut self,
+        table: &RawWhere,
+        (key, value): (&Text, &Spanned<OneOrMore>),
+        place: &str,
+        flag: bool,
+    ) -> Vec<Text> {
+        let table_start = table.span().start;
+        let key = key.get_ref();
+        let written: Vec<Text> = match value.get_ref() {
+            OneOrMore::One(text) => vec![Spanned::new(value.span(), text.clone())],
+            OneOrMore::More(texts) => texts.clone(),
+            OneOrMore::Flag(is_on) if flag => vec![Spanned::new(value.span(), is_on.to_string())],
+            OneOrMore::Flag(_) => {
+                let title = format!("`{key}`{place} has the wrong type");
+                let label = "expected a string or an array of strings, found a boolean";
+                self.problem(value.span(), title, label);
+                return Vec::new();
+            }
+        };
+        if written.is_empty() && !self.is_lost(table_start, key) {
+            let title = format!("`{key}`{place} is empty");
+            self.problem(
+                value.span(),
+                title,
+                "expected at least one pattern: this matches nothing",
+            );
+        }
+        let written = Spanned::new(value.span(), written);
+        let texts = self.list(Some(&written), key, place, WHERE_PATTERNS_MAX);
+        let mut within = Vec::new();
+        for text in texts {
+            if text.get_ref().len() > WHERE_PATTERN_BYTES_MAX {
+                let label = format!("expected at most {WHERE_PATTERN_BYTES_MAX} bytes");
+                self.problem(
+                    text.span(),
+                    format!("a pattern of `{key}`{place} is too long"),
+                    label,
+                );
+            } else {
+                within.push(text.clone());
+            }
+        }
+        within
+    }
+
+    /// A pattern as the filter takes it, if an event can ever match it.
+    fn field_pattern(&mut self, field: Field, text: &Text, place: &str) -> Option<String> {
+        let name = field.as_str();
+        let pattern = text.get_ref();
+        let (not, plain) = match pattern.strip_prefix('!') {
+            Some(plain) => ("!", plain),
+            None => ("", pattern.as_str()),
+        };
+        if let Some(mut values) = field.closed_values() {
+            if matches!(field, Field::Reason | Field::Class) {
+                // What did not fail has none.
+                values.push("");
+            }
+            return self.can_match(name, text, &values, place).then(|| pattern.clone());
+        }
+        let written = match field {
+            Field::Fingerprint => fingerprint(plain),
+            Field::RemoteAddr if plain.contains('/') => {
+                Err("expected an address, or a glob such as `10.0.*`")
+            }
+            Field::SubjectDn | Field::IssuerDn if !plain.contains('*') && !plain.is_empty() => {
+                return self.dn(text, plain, name, place).then(|| pattern.clone());
+            }
+            _ => Ok(plain.to_owned()),
+        };
+        let title = || format!("`{name}`{place} can never be `{plain}`");
+        self.or_problem(written, text.span(), title).map(|written| format!("{not}{written}"))
+    }
+
+    /// Whether a pattern matches one of the only values; says so if not.
+    fn can_match(&mut self, name: &str, text: &Text, values: &[&str], place: &str) -> bool {
+        let pattern = text.get_ref();
+        let plain = pattern.strip_prefix('!').unwrap_or(pattern);
+        let can = if plain.contains('*') {
+            values.iter().any(|value| glob_matches(plain, value.as_bytes()))
+        } else {
+            values.contains(&plain)
+        };
+        if !can {
+            let title = format!("`{name}`{place} can never be `{plain}`");
+            self.unknown(text, title, "value", values.iter().copied().filter(|it| !it.is_empty()));
+        }
+        can
+    }
+
+    /// A word that is none of those that are known.
+    fn unknown<'w>(
+        &mut self,
+        word: &Text,
+        title: String,
+        what: &str,
+        known: impl Iterator<Item = &'w str> + Clone,
+    ) {
+        let near = nearest(word.get_ref().trim_start_matches('!'), known.clone());
+        let label = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("expected a {what} that there is"),
+        };
+        let known: Vec<&str> = known.collect();
+        let problem = Problem::new(word.span(), title, label);
+        self.problems.push(problem.note("known", known.join(", ")));
+    }
+
+    /// Whether nginx could log this name; says so if not. `plain` is the end of `text`.
+    pub(super) fn dn(&mut self, text: &Text, plain: &str, key: &str, place: &str) -> bool {
+        let Err(error) = dn::as_logged(plain) else { return true };
+        let start = text.get_ref().len() - plain.len();
+        let at = start + error.at_bytes.start..start + error.at_bytes.end;
+        let span = self.inside(text, at);
+        self.problem(span, format!("`{key}`{place} is no name as nginx logs it"), error.expected);
+        false
+    }
+}
+
+fn too_long(key: &Text, place: &str) -> String {
+    format!("`{}`{place} is too long", key.get_ref())
+}
+
+/// A fingerprint as events have it, of what people write: colons, capitals, its first digits.
+fn fingerprint(plain: &str) -> Result<String, &'static str> {
+    let digits = plain.replace(':', "").to_ascii_lowercase();
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits.is_empty() || (digits.contains('*') && is_hex(&digits.replace('*', ""))) {
+        return Ok(digits);
+    }
+    match digits.len() {
+        _ if !is_hex(&digits) => Err("expected hex digits"),
+        FINGERPRINT_DIGITS => Ok(digits),
+        FINGERPRINT_DIGITS_MIN..FINGERPRINT_DIGITS => Ok(format!("{digits}*")),
+        _ => Err("expected SHA-1, 40 hex digits, or its first 8 or more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints() {
+        let whole = "b2b279f3".repeat(5);
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(fingerprint(text).ok().as_deref(), expected, "{text}");
+        };
+        check(&whole, Some(&whole));
+        check(&whole.to_uppercase(), Some(&whole));
+        check("B2:B2:79:F3", Some("b2b279f3*"));
+        check("b2*", Some("b2*"));
+        check("", Some(""));
+        check("b2b279f", None);
+        check("zzzzzzzz", None);
+        check("b2*z", None);
+        check(&"a".repeat(64), None);
+    }
+}
