@@ -180,7 +180,10 @@ fn numbers_and_durations_that_cannot_be() {
     }
     check(
         &rule("kind = 'absent'\nwindow = '43201m'\ntimes_usual_gap = inf"),
-        &["5:19: `times_usual_gap` in rule `r` is out of range: expected 0 to 1000"],
+        &[
+            "4:10: `window` in rule `r` is impossible: expected 10s to 30d",
+            "5:19: `times_usual_gap` in rule `r` is out of range: expected 0 to 1000",
+        ],
     );
     let ratio = |lines: &str| rule(&format!("kind = 'ratio'\nwhere.known = true\n{lines}"));
     for (threshold, label) in [
@@ -309,9 +312,9 @@ fn labels_and_annotations() {
     check(
         &count("labels = 'x'\nannotations = ['x']\nsummary = 'x'"),
         &[
-            "7:10: `labels` in rule `r` has the wrong type: expected a table: `labels = { ... }`",
-            "8:15: `annotations` in rule `r` has the wrong type: expected a table: `annotations = { ... }`",
-            "9:1: unknown key `summary` in rule `r`: it belongs in `annotations = { ... }`",
+            "8:10: `labels` in rule `r` has the wrong type: expected a table: `labels = { ... }`",
+            "9:15: `annotations` in rule `r` has the wrong type: expected a table: `annotations = { ... }`",
+            "10:1: unknown key `summary` in rule `r`: it belongs in `annotations = { ... }`",
         ],
     );
 }
