@@ -15,7 +15,7 @@ use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
 use crate::limits::{LATENESS_DEFAULT, NAME_BYTES_MAX, ROUTES_DEFAULT};
-use crate::rules::{Identities, IssuerRotations, Rules, Silences};
+use crate::rules::{Identities, Rotations, Rules, Silences};
 use crate::source::{Listen, Wrap};
 
 /// Where `[http]` listens unless it says otherwise.
@@ -49,7 +49,7 @@ pub struct Config {
     /// `[[identity]]`
     pub identities: Identities,
     /// `[[rotation]]`
-    pub rotations: IssuerRotations,
+    pub rotations: Rotations,
     /// `[[silence]]`
     pub silences: Silences,
     /// The file that was read, as the user named it; `None` without one.
@@ -69,7 +69,7 @@ impl Default for Config {
             servers: Vec::new(),
             rules: Rules::default(),
             identities: Identities::default(),
-            rotations: IssuerRotations::default(),
+            rotations: Rotations::default(),
             silences: Silences::default(),
             path: None,
         }

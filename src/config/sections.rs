@@ -6,7 +6,7 @@ use super::raw::rules::{
     RawAdjustment, RawAnnotations, RawIdentity, RawRotation, RawRule, RawRules, RawSilence,
 };
 use super::raw::{RawConfig, RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, keys_of};
-use crate::rules::builtin_names::NAMES;
+use crate::rules::builtin::NAMES;
 use crate::rules::field::Field;
 
 /// How a table of the file is written.

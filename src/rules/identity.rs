@@ -1,80 +1,76 @@
-//! What the operator knows about clients, by the subjects of their certificates.
+//! What the operator knows about clients: `[[identity]]`, and about moves from one issuer to another.
 
 use std::collections::HashMap;
 
-use regex::bytes::RegexSet;
+use super::filter::glob_matches;
 
-use super::filter::{FilterError, set};
-
-/// A client, or several whose subjects are alike.
+/// One client, or all that a glob names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// RFC 2253 text as nginx logs it, or a glob over it in which `*` stands for any text.
+    /// The subject, RFC 2253; `*` stands for any text.
     pub subject: String,
-    /// Whom to ask.
+    /// Who is to be asked.
     pub owner: Option<String>,
-    /// It must not be let in any more.
-    pub retired: bool,
-    /// Labels of alerts about it; their order is that of their names.
+    /// It should not be let in any more.
+    pub is_retired: bool,
+    /// Labels of alerts about it.
     pub labels: Vec<(String, String)>,
 }
 
-impl Identity {
-    fn is_glob(&self) -> bool {
-        self.subject.contains('*')
-    }
-}
-
-/// All of them, to be found by subject.
-#[derive(Clone, Debug, Default)]
+/// All identities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identities {
     list: Vec<Identity>,
-    /// Where the subjects without `*` stand in `list`.
+    /// Where the subjects without `*` stand in the list; of two that are the same, the first.
     exact: HashMap<Vec<u8>, usize>,
-    /// Where the globs stand in `list`, in its order; that of `globs` is the same.
-    glob_indices: Vec<usize>,
-    globs: Option<RegexSet>,
-}
-
-impl PartialEq for Identities {
-    fn eq(&self, other: &Identities) -> bool {
-        self.list == other.list
-    }
+    /// Where the globs stand in the list.
+    globs: Vec<usize>,
 }
 
 impl Identities {
-    /// Of two with the same subject the first counts.
-    ///
-    /// # Errors
-    /// [`FilterError::TooLarge`] when the globs are too long together.
-    pub fn new(list: Vec<Identity>) -> Result<Identities, FilterError> {
-        let mut exact = HashMap::new();
-        let mut glob_indices = Vec::new();
-        let mut globs = Vec::new();
-        for (index, identity) in list.iter().enumerate() {
-            if identity.is_glob() {
-                glob_indices.push(index);
-                globs.push(identity.subject.as_str());
-            } else {
-                exact.entry(identity.subject.clone().into_bytes()).or_insert(index);
-            }
-        }
-        let globs = set(&globs)?;
-        Ok(Identities { list, exact, glob_indices, globs })
+    /// In the order of the configuration.
+    pub fn new(list: Vec<Identity>) -> Identities {
+        let is_glob = |it: &Identity| it.subject.contains('*');
+        let exact = list.iter().enumerate().rev().filter(|(_, it)| !is_glob(it));
+        let exact = exact.map(|(place, it)| (it.subject.as_bytes().to_vec(), place)).collect();
+        let globs = list.iter().enumerate().filter(|(_, it)| is_glob(it));
+        let globs = globs.map(|(place, _)| place).collect();
+        Identities { list, exact, globs }
     }
 
-    /// The identity of a subject: the one that names it, else the first whose glob matches.
+    /// The identity of a subject: one that names it exactly, else the first glob that matches.
     pub fn of(&self, subject_dn: &[u8]) -> Option<&Identity> {
-        let index = self.exact.get(subject_dn).or_else(|| {
-            let first = self.globs.as_ref()?.matches(subject_dn).iter().next()?;
-            self.glob_indices.get(first)
-        })?;
-        self.list.get(*index)
+        if let Some(place) = self.exact.get(subject_dn) {
+            return self.list.get(*place);
+        }
+        let mut globs = self.globs.iter().filter_map(|place| self.list.get(*place));
+        globs.find(|it| glob_matches(&it.subject, subject_dn))
     }
 
-    /// All of them, as they were given.
+    /// All of them, in the order of the configuration.
     pub fn as_slice(&self) -> &[Identity] {
         &self.list
+    }
+
+    /// Whether there is any that should not be let in.
+    pub fn has_retired(&self) -> bool {
+        self.list.iter().any(|it| it.is_retired)
+    }
+
+    /// Whether this one should not be let in.
+    pub fn is_retired(&self, subject_dn: &[u8]) -> bool {
+        self.of(subject_dn).is_some_and(|it| it.is_retired)
+    }
+}
+
+/// Moves of subjects from one issuer to another that were announced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotations(pub Vec<(String, String)>);
+
+impl Rotations {
+    /// Whether one of them is meant, by its issuers.
+    pub fn has(&self, is_meant: impl Fn(&[u8], &[u8]) -> bool) -> bool {
+        self.0.iter().any(|(from, to)| is_meant(from.as_bytes(), to.as_bytes()))
     }
 }
 
@@ -91,13 +87,12 @@ mod tests {
             "CN=checkout-service,O=payments",
             "CN=a.b",
         ];
-        let identity = |(index, subject): (usize, &&str)| Identity {
+        let identity = |(place, subject): (usize, &&str)| Identity {
             subject: (*subject).to_owned(),
-            owner: Some(index.to_string()),
+            owner: Some(place.to_string()),
             ..Identity::default()
         };
-        let list: Vec<Identity> = subjects.iter().enumerate().map(identity).collect();
-        let identities = Identities::new(list).unwrap();
+        let identities = Identities::new(subjects.iter().enumerate().map(identity).collect());
         let check = |subject_dn: &[u8], expected: Option<&str>| {
             let found = identities.of(subject_dn);
             assert_eq!(found.and_then(|it| it.owner.as_deref()), expected, "{subject_dn:?}");
@@ -110,7 +105,14 @@ mod tests {
         check(b"O=payments", None);
         check(b"", None);
         check(b"CN=\xff", Some("2"));
-        assert_eq!(identities.as_slice().len(), 5);
         assert_eq!(Identities::default().of(b"CN=a"), None);
+    }
+
+    #[test]
+    fn announced_moves_go_one_way() {
+        let rotations = Rotations(vec![("CN=a".into(), "CN=b".into())]);
+        let has = |from: &[u8], to: &[u8]| rotations.has(|a, b| a == from && b == to);
+        assert!(has(b"CN=a", b"CN=b"));
+        assert!(!has(b"CN=b", b"CN=a") && !has(b"CN=a", b"CN=c"));
     }
 }

@@ -289,7 +289,7 @@ fn labels_and_annotations() {
         ),
         &[
             "10:1: the label `server` in `labels` of rule `r` is taken: expected another name: it is in `by`",
-            "12:1: the label `severity` in `labels` of rule `r` is taken: expected another name: every alert has it",
+            "12:1: the label `severity` in `labels` of rule `r` is taken: expected another name: gatelog sets it",
             "13:1: `1a` in `labels` of rule `r` is no name of a label: expected letters, digits and `_`, no digit first, not `__` first",
             "14:1: `__a` in `labels` of rule `r` is no name of a label: expected letters, digits and `_`, no digit first, not `__` first",
             "15:5: `b` in `labels` of rule `r` is no value of a label: expected text; an empty label is none",
@@ -324,8 +324,8 @@ fn built_in_rules_by_name() {
     let config = valid(
         "[rules]\nbuiltin = false\ndisable = ['tls_deprecated', 'log_silent']\nlearning = '0s'\n\
          [rules.known_client_locked_out]\nseverity = 'ticket'\nwindow = '1h'\nfor = '1m'\n\
-         keep_firing_for = '2m'\nthreshold = 0.5\nlabels.team = 'x'\n\
-         annotations.summary = '{{ $labels.server }} {{ $labels.team }}'\n\
+         keep_firing_for = '2m'\nthreshold = 5\nlabels.team = 'x'\n\
+         annotations.summary = '{{ $labels.owner }} {{ $labels.subject_dn }} {{ $labels.team }}'\n\
          [rules.certificate_long_lived]\nenable = true\n[rules.log_silent]\nwindow = '1d'",
     );
     assert!(!config.rules.builtin);
@@ -343,7 +343,7 @@ fn built_in_rules_by_name() {
     );
     let locked_out = &config.rules.adjusted[1];
     assert_eq!(locked_out.severity, Some(Severity::Ticket));
-    assert_eq!(locked_out.threshold, Some(0.5));
+    assert_eq!(locked_out.threshold, Some(5.0));
     assert_eq!(locked_out.window_millis, Some(3_600_000));
     assert_eq!(locked_out.for_millis, Some(60_000));
     assert_eq!(locked_out.keep_firing_for_millis, Some(120_000));
@@ -358,7 +358,7 @@ fn built_in_rules_by_name() {
     check(
         "[rules]\ndisable = ['tls_depricated', 'log_silent', 'log_silent']\nlearning = '31d'\n\
          buildin = true\nwindow = '5m'\nclock_skew = false\n[rules.clock_skw]\n[rules.log_silent]\n\
-         enable = true\nthreshold = 0\nwindow = '1s'\nwidnow = '1h'\nlabels.server = 'x'\n\
+         enable = true\nthreshold = 1\nwindow = '1s'\nwidnow = '1h'\nlabels.source = 'x'\n\
          annotations.summary = '{{ $labels.x }}'\n[rules.log_unparsed]\nthreshold = 'x'\n\
          labels = { a = 1, severity = 'x' }",
         &[
@@ -370,14 +370,14 @@ fn built_in_rules_by_name() {
             "6:14: `clock_skew` in `[rules]` has the wrong type: expected one table: `[rules.clock_skew]`",
             "7:8: unknown key `clock_skw` in `[rules]`: did you mean `clock_skew`?",
             "9:10: `log_silent` is enabled here and disabled in `[rules]`: expected one of the two",
-            "10:13: `threshold` in `[rules.log_silent]` is out of range: expected more than 0, at most 1000000000",
+            "10:13: `threshold` in `[rules.log_silent]` is out of range: expected none: this rule has no threshold",
             "11:10: `window` in `[rules.log_silent]` is impossible: expected 10s to 30d",
             "12:1: unknown key `widnow` in `[rules.log_silent]`: did you mean `window`?",
-            "13:8: the label `server` in `labels` of `[rules.log_silent]` is taken: expected another name: gatelog sets it",
+            "13:8: the label `source` in `labels` of `[rules.log_silent]` is taken: expected another name: it is in `by`",
             "14:35: `summary` in `annotations` of `[rules.log_silent]` asks for the label `x`, which there is not: expected a label that the alert has",
             "16:13: `threshold` in `[rules.log_unparsed]` has the wrong type: expected a number, found a string",
             "17:16: `a` in `labels` of `[rules.log_unparsed]` has the wrong type: expected a string, found a whole number",
-            "17:19: the label `severity` in `labels` of `[rules.log_unparsed]` is taken: expected another name: every alert has it",
+            "17:19: the label `severity` in `labels` of `[rules.log_unparsed]` is taken: expected another name: gatelog sets it",
         ],
     );
 }
@@ -392,12 +392,12 @@ fn identities_and_rotations() {
     let expected = Identity {
         subject: "CN=checkout-service,O=payments".into(),
         owner: Some("team-payments".into()),
-        retired: true,
+        is_retired: true,
         labels: vec![("team".into(), "payments".into())],
     };
     assert_eq!(config.identities.of(b"CN=checkout-service,O=payments"), Some(&expected));
     assert_eq!(config.identities.of(b"CN=x,O=payments").unwrap().subject, "*,O=payments");
-    assert!(config.rotations.announce(b"CN=CA 1", b"CN=CA 2"));
+    assert!(config.rotations.has(|from, to| from == b"CN=CA 1" && to == b"CN=CA 2"));
     check(
         "[[identity]]\n[[identity]]\nsubject = 'CN=a'\nowner = ''\nretierd = true\nlabels.cn = 'x'\n\
          [[identity]]\nsubject = 'CN=a'\n[[identity]]\nsubject = 'O = payments, CN = x'\n\

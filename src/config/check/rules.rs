@@ -20,8 +20,8 @@ use crate::config::problem::Problem;
 use crate::config::raw::rules::RawRule;
 use crate::config::raw::{RawConfig, Text, Texts};
 use crate::limits::{RULE_WINDOW_MAX, RULE_WINDOW_MIN, RULES_MAX};
-use crate::rules::builtin_names::NAMES;
-use crate::rules::{Field, Identities, IssuerRotations, Rule, Rules, Severity, Silences};
+use crate::rules::builtin::NAMES;
+use crate::rules::{Field, Identities, Rotations, Rule, Rules, Severity, Silences};
 use label_names::LabelNames;
 use texts::Labels;
 use values::millis;
@@ -33,7 +33,7 @@ const WINDOW_DEFAULT_MILLIS: i64 = 5 * 60 * 1000;
 pub(super) struct Alerting {
     pub(super) rules: Rules,
     pub(super) identities: Identities,
-    pub(super) rotations: IssuerRotations,
+    pub(super) rotations: Rotations,
     pub(super) silences: Silences,
 }
 

@@ -10,9 +10,9 @@ use super::texts::Labels;
 use super::{holds, windows};
 use crate::config::raw::rules::{RawAdjustment, RawRules};
 use crate::config::raw::{Text, Texts};
-use crate::limits::RULE_THRESHOLD_MAX;
-use crate::rules::builtin_names::NAMES;
-use crate::rules::{Adjustment, Field, Rules};
+use crate::rules::adjustment::AdjustError;
+use crate::rules::builtin::{self, NAMES};
+use crate::rules::{Adjustment, Rules};
 
 const PLACE: &str = " in `[rules]`";
 
@@ -73,21 +73,20 @@ impl Check<'_> {
     ) -> Adjustment {
         let raw = table.get_ref();
         let place = &format!(" in `[rules.{name}]`");
-        let labels = self.labels(raw.labels.as_ref(), place, &Labels::BesideAny);
-        // Which fields such a rule groups by is its own affair.
-        let fields = Field::ALL.map(Field::as_str);
-        let named = labels.iter().map(|(name, _)| name.as_str()).chain(fields);
+        let builtin = builtin::rule(name);
+        let by = builtin.as_ref().map_or(&[][..], |builtin| &builtin.rule.by);
+        let by: Vec<&str> = by.iter().map(|field| field.as_str()).collect();
+        let labels = self.labels(raw.labels.as_ref(), place, &Labels::OfRule(&by));
+        let named = labels.iter().map(|(name, _)| name.as_str()).chain(by.iter().copied());
         let asked = names.of_rule(named);
         let annotations = self.annotations(raw.annotations.as_ref(), place, &asked);
         let threshold = raw.threshold.as_ref().and_then(|number| {
-            let range = f64::MIN_POSITIVE..=f64::from(RULE_THRESHOLD_MAX);
-            let found = number.get_ref().fraction().filter(|number| range.contains(number));
-            if found.is_none() {
-                let title = format!("`threshold`{place} is out of range");
-                let label = format!("expected more than 0, at most {RULE_THRESHOLD_MAX}");
-                self.problem(number.span(), title, label);
-            }
-            found
+            let threshold = number.get_ref().fraction();
+            let adjustment = Adjustment { name, threshold, ..Adjustment::default() };
+            let tried = threshold.ok_or(AdjustError::Whole);
+            let tried = tried.and_then(|_| builtin.map_or(Ok(()), |mut it| it.adjust(&adjustment)));
+            let title = || format!("`threshold`{place} is out of range");
+            self.or_problem(tried, number.span(), title).and(threshold)
         });
         Adjustment {
             name,

@@ -7,7 +7,7 @@ use super::texts::Labels;
 use crate::config::raw::Text;
 use crate::config::raw::rules::{RawIdentity, RawRotation};
 use crate::limits::{DN_BYTES_MAX, IDENTITIES_MAX, IDENTITY_GLOBS_MAX, ISSUER_ROTATIONS_MAX};
-use crate::rules::{Identities, Identity, IssuerRotation, IssuerRotations};
+use crate::rules::{Identities, Identity, Rotations};
 
 impl Check<'_> {
     pub(super) fn identities(&mut self, raw: &[Spanned<RawIdentity>]) -> Identities {
@@ -30,10 +30,7 @@ impl Check<'_> {
             let title = |subject: &str| format!("two identities have the subject `{subject}`");
             self.unique(subject.clone(), &mut subjects, title);
         }
-        let span = raw.last().map_or(0..0, Spanned::span);
-        let identities = Identities::new(identities);
-        let title = || "the globs of all `[[identity]]` cannot be used".to_owned();
-        self.or_problem(identities, span, title).unwrap_or_default()
+        Identities::new(identities)
     }
 
     fn identity(&mut self, table: &Spanned<RawIdentity>, subject: &Text) -> Identity {
@@ -42,8 +39,8 @@ impl Check<'_> {
         Identity {
             subject: subject.get_ref().clone(),
             owner: raw.owner.as_ref().and_then(|owner| self.name(owner, "owner", place)),
-            retired: raw.retired.unwrap_or_default(),
-            labels: self.labels(raw.labels.as_ref(), place, &Labels::BesideAny),
+            is_retired: raw.retired.unwrap_or_default(),
+            labels: self.labels(raw.labels.as_ref(), place, &Labels::OfIdentity),
         }
     }
 
@@ -68,13 +65,13 @@ impl Check<'_> {
         Some(subject)
     }
 
-    pub(super) fn rotations(&mut self, raw: &[Spanned<RawRotation>]) -> IssuerRotations {
+    pub(super) fn rotations(&mut self, raw: &[Spanned<RawRotation>]) -> Rotations {
         self.at_most(raw, "[[rotation]]", ISSUER_ROTATIONS_MAX);
         let rotations = raw.iter().take(ISSUER_ROTATIONS_MAX);
-        IssuerRotations(rotations.filter_map(|table| self.rotation(table)).collect())
+        Rotations(rotations.filter_map(|table| self.rotation(table)).collect())
     }
 
-    fn rotation(&mut self, table: &Spanned<RawRotation>) -> Option<IssuerRotation> {
+    fn rotation(&mut self, table: &Spanned<RawRotation>) -> Option<(String, String)> {
         let raw = table.get_ref();
         let mut issuer = |text: Option<&Text>, key| {
             let Some(text) = text else {
@@ -95,6 +92,6 @@ impl Check<'_> {
             let title = "`from` and `to` in `[[rotation]]` are the same";
             self.problem(table.span(), title, "expected two issuers");
         }
-        Some(IssuerRotation { from, to })
+        Some((from, to))
     }
 }

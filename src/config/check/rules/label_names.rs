@@ -6,10 +6,10 @@ use crate::config::raw::RawConfig;
 use crate::config::raw::Text;
 use crate::config::raw::values::FreeTable;
 use crate::rules::Field;
-use crate::rules::builtin_names::NAMES;
+use crate::rules::builtin::NAMES;
 
-/// Labels that every alert has.
-pub(super) const ALWAYS: [&str; 2] = ["alertname", "severity"];
+/// Labels that gatelog sets whatever the rule: `owner` where the identity has one.
+pub(super) const OF_ANY: [&str; 3] = ["alertname", "severity", "owner"];
 
 /// What a file makes known of labels.
 pub(super) struct LabelNames {
@@ -31,7 +31,7 @@ impl LabelNames {
         let mut all = of_identities.clone();
         all.extend(rules.iter().flat_map(|it| keys(it.get_ref().labels.as_ref())));
         all.extend(adjusted.iter().flat_map(|(_, it)| keys(it.get_ref().labels.as_ref())));
-        all.extend(ALWAYS.into_iter().chain(Field::ALL.map(Field::as_str)).map(str::to_owned));
+        all.extend(OF_ANY.into_iter().chain(Field::ALL.map(Field::as_str)).map(str::to_owned));
         let own = rules.iter().filter_map(|rule| rule.get_ref().name.as_ref());
         let own = own.map(|name| name.get_ref().clone());
         let alertnames = NAMES.into_iter().map(str::to_owned).chain(own).collect();
@@ -41,7 +41,7 @@ impl LabelNames {
     /// Those that alerts of one rule can have, if it names these.
     pub(super) fn of_rule<'a>(&'a self, named: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let of_identities = self.of_identities.iter().map(String::as_str);
-        ALWAYS.into_iter().chain(named).chain(of_identities).collect()
+        OF_ANY.into_iter().chain(named).chain(of_identities).collect()
     }
 
     /// Those that some alert can have.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::Check;
-use super::label_names::ALWAYS;
+use super::label_names::OF_ANY;
 use crate::config::nearest::nearest;
 use crate::config::problem::Problem;
 use crate::config::raw::Text;
@@ -17,8 +17,8 @@ use crate::rules::template::Template;
 pub(super) enum Labels<'a> {
     /// A rule's with these in `by`.
     OfRule(&'a [&'a str]),
-    /// Those of a built-in rule or of an identity, beside whatever gatelog sets.
-    BesideAny,
+    /// An identity's, beside whatever a rule has in `by`.
+    OfIdentity,
 }
 
 impl Check<'_> {
@@ -56,8 +56,8 @@ impl Check<'_> {
         }
         let taken = match whose {
             Labels::OfRule(by) if by.contains(&text) => Some("it is in `by`"),
-            _ if ALWAYS.contains(&text) => Some("every alert has it"),
-            Labels::BesideAny if Field::from_name(text).is_some() => Some("gatelog sets it"),
+            _ if OF_ANY.contains(&text) => Some("gatelog sets it"),
+            Labels::OfIdentity if Field::from_name(text).is_some() => Some("gatelog sets it"),
             _ => None,
         };
         if let Some(why) = taken {
