@@ -9,6 +9,7 @@ mod configuration;
 mod gates;
 mod tally;
 mod unmatched;
+mod unseen;
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
@@ -39,7 +40,7 @@ pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, F
         };
     }
     let mut logs = logs::open(context, arguments)?;
-    let mut across = Across::new(&context.config)?;
+    let mut across = Across::new(context)?;
     let mut answers = Vec::new();
     for (index, log) in logs.list.iter_mut().enumerate() {
         if index > 0 || context.config.path.is_some() {
@@ -50,6 +51,9 @@ pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, F
     }
     for warning in across.warnings() {
         page.say(&render_title(Level::Warning, &warning, page.color))?;
+    }
+    if let Some(warnings) = across.placed_warnings(page.color) {
+        page.say(&warnings)?;
     }
     page.out.flush()?;
     let is_all = |answer| answers.iter().all(|found| *found == answer);
@@ -99,7 +103,7 @@ impl Page {
 fn check(
     context: &Context,
     log: &mut Log,
-    across: &mut Across,
+    across: &mut Across<'_>,
     page: &mut Page,
 ) -> Result<Answer, Failure> {
     let Some(format) = log.format.clone() else {

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod problem;
 pub mod state_dir;
 pub mod time_zone;
+pub mod written;
 
 mod check;
 mod document;
@@ -29,6 +30,7 @@ pub use duration::{DurationError, DurationText, parse_duration};
 pub use problem::{Problem, Problems};
 pub use state_dir::{NoStateDir, StateDir};
 pub use time_zone::{TimeZoneError, parse_time_zone};
+pub use written::{Written, WrittenPattern};
 
 use crate::diagnostic::{Level, render_title};
 use crate::limits::CONFIG_BYTES_MAX;
@@ -98,6 +100,15 @@ pub fn load(path: &Path) -> Result<Config, LoadError> {
 /// All problems together: the bytes that are not UTF-8, else the one syntax error, else whatever is wrong with
 /// keys and values.
 pub fn parse(path: &str, bytes: &[u8], lookup: Lookup<'_>) -> Result<Config, Problems> {
+    checked_text(path, bytes, lookup).map(|(config, _)| config)
+}
+
+/// As [`parse`], and the patterns in it.
+fn checked_text(
+    path: &str,
+    bytes: &[u8],
+    lookup: Lookup<'_>,
+) -> Result<(Config, Vec<WrittenPattern>), Problems> {
     let invalid = |problems| Err(Problems::new(path.into(), bytes, problems));
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -112,8 +123,8 @@ pub fn parse(path: &str, bytes: &[u8], lookup: Lookup<'_>) -> Result<Config, Pro
         Ok(document) => document,
         Err(problem) => return invalid(vec![problem]),
     };
-    let (config, problems) = check::check(text, document, lookup);
-    if problems.is_empty() { Ok(config) } else { invalid(problems) }
+    let (config, patterns, problems) = check::check(text, document, lookup);
+    if problems.is_empty() { Ok((config, patterns)) } else { invalid(problems) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {

@@ -262,6 +262,13 @@ fn values_that_no_event_has() {
         config.rules.rules[0].filter.conditions().map(|(_, texts)| texts.join(" ")).collect();
     assert_eq!(conditions, ["!b2b279f3*", " crl_* !other"]);
     check(
+        &format!(
+            "[[identity]]\nsubject = 'CN=a'\nowner = 'team-a'\n{}",
+            count("where.owner = ['', 'team-a', 'team-b']")
+        ),
+        &["8:30: `owner` in `where` of rule `r` can never be `team-b`: did you mean `team-a`?"],
+    );
+    check(
         &count("by = ['server', 'rout', 'server']\nseverity = 'pgae'"),
         &[
             "5:17: `by` in rule `r` cannot be `rout`: did you mean `route`?",

@@ -68,7 +68,7 @@ impl Check<'_> {
         let raw = table.get_ref();
         let place = &place_of("rule", raw.name.as_ref());
         let name = self.rule_name(table, place);
-        let filter = self.filter(raw.filter.as_ref(), place);
+        let filter = self.filter(raw.filter.as_ref(), place, names);
         let by = self.by(raw.by.as_ref(), place);
         let kind = self.kind(table, &by, place);
         let window = self.millis(raw.window.as_ref(), "window", place, windows());

@@ -7,7 +7,7 @@ use super::texts::Labels;
 use crate::config::raw::Text;
 use crate::config::raw::rules::{RawIdentity, RawRotation};
 use crate::limits::{DN_BYTES_MAX, IDENTITIES_MAX, IDENTITY_GLOBS_MAX, ISSUER_ROTATIONS_MAX};
-use crate::rules::{Identities, Identity, Rotations};
+use crate::rules::{Field, Identities, Identity, Rotations};
 
 impl Check<'_> {
     pub(super) fn identities(&mut self, raw: &[Spanned<RawIdentity>]) -> Identities {
@@ -27,6 +27,11 @@ impl Check<'_> {
                 );
             }
             identities.push(self.identity(table, subject));
+            // One that is retired should not be met.
+            if !table.get_ref().retired.unwrap_or_default() {
+                let (text, whose) = (subject.get_ref(), "`subject` in `[[identity]]`".to_owned());
+                self.note_pattern(Field::SubjectDn, text.clone(), subject, whose);
+            }
             let title = |subject: &str| format!("two identities have the subject `{subject}`");
             self.unique(subject.clone(), &mut subjects, title);
         }

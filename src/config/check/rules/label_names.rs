@@ -11,7 +11,7 @@ use crate::rules::builtin::NAMES;
 /// Labels that gatelog sets whatever the rule: `owner` where the identity has one.
 pub(super) const OF_ANY: [&str; 3] = ["alertname", "severity", "owner"];
 
-/// What a file makes known of labels.
+/// What a file makes known of labels and their values.
 pub(super) struct LabelNames {
     /// Those that identities give.
     of_identities: BTreeSet<String>,
@@ -19,6 +19,8 @@ pub(super) struct LabelNames {
     all: BTreeSet<String>,
     /// The values of `alertname`.
     alertnames: Vec<String>,
+    /// The values of `owner`.
+    owners: BTreeSet<String>,
 }
 
 impl LabelNames {
@@ -35,7 +37,9 @@ impl LabelNames {
         let own = rules.iter().filter_map(|rule| rule.get_ref().name.as_ref());
         let own = own.map(|name| name.get_ref().clone());
         let alertnames = NAMES.into_iter().map(str::to_owned).chain(own).collect();
-        LabelNames { of_identities, all, alertnames }
+        let owners = identities.iter().filter_map(|it| it.get_ref().owner.as_ref());
+        let owners = owners.map(|owner| owner.get_ref().clone()).collect();
+        LabelNames { of_identities, all, alertnames, owners }
     }
 
     /// Those that alerts of one rule can have, if it names these.
@@ -47,6 +51,14 @@ impl LabelNames {
     /// Those that some alert can have.
     pub(super) fn all(&self) -> impl Iterator<Item = &str> + Clone {
         self.all.iter().map(String::as_str)
+    }
+
+    /// The values that a field can have, where they are few or stand in this file.
+    pub(super) fn values_of(&self, field: Field) -> Option<Vec<&str>> {
+        match field {
+            Field::Owner => Some(self.owners.iter().map(String::as_str).collect()),
+            _ => field.closed_values(),
+        }
     }
 
     /// Names of rules.

@@ -10,6 +10,7 @@ use crate::config::nearest::nearest;
 use crate::config::problem::Problem;
 use crate::config::raw::Text;
 use crate::config::raw::values::{OneOrMore, RawWhere};
+use crate::config::written::WrittenPattern;
 use crate::limits::{WHERE_PATTERN_BYTES_MAX, WHERE_PATTERNS_MAX};
 use crate::rules::filter::glob_matches;
 use crate::rules::{Field, Filter, LabelFilter, Severity};
@@ -22,7 +23,12 @@ const FINGERPRINT_DIGITS_MIN: usize = 8;
 
 impl Check<'_> {
     /// The `where` of a rule.
-    pub(super) fn filter(&mut self, raw: Option<&RawWhere>, place: &str) -> Filter {
+    pub(super) fn filter(
+        &mut self,
+        raw: Option<&RawWhere>,
+        place: &str,
+        names: &LabelNames,
+    ) -> Filter {
         let place = &inside_of("where", place);
         let mut filter = Filter::default();
         let Some(raw) = raw else { return filter };
@@ -30,7 +36,7 @@ impl Check<'_> {
             let Some(field) = Field::from_name(key.get_ref()) else { continue };
             let mut patterns = Vec::new();
             for text in self.pattern_texts(raw, (key, value), place, field == Field::Known) {
-                patterns.extend(self.field_pattern(field, &text, place));
+                patterns.extend(self.field_pattern(field, &text, place, names));
             }
             if patterns.is_empty() {
                 continue;
@@ -64,7 +70,7 @@ impl Check<'_> {
             let closed = match label {
                 "alertname" => Some(names.alertnames()),
                 "severity" => Some(Severity::ALL.map(Severity::as_str).to_vec()),
-                _ => Field::from_name(label).and_then(Field::closed_values),
+                _ => Field::from_name(label).and_then(|field| names.values_of(field)),
             };
             let mut patterns = Vec::new();
             for text in &texts {
@@ -130,16 +136,22 @@ impl Check<'_> {
     }
 
     /// A pattern as the filter takes it, if an event can ever match it.
-    fn field_pattern(&mut self, field: Field, text: &Text, place: &str) -> Option<String> {
+    fn field_pattern(
+        &mut self,
+        field: Field,
+        text: &Text,
+        place: &str,
+        names: &LabelNames,
+    ) -> Option<String> {
         let name = field.as_str();
         let pattern = text.get_ref();
         let (not, plain) = match pattern.strip_prefix('!') {
             Some(plain) => ("!", plain),
             None => ("", pattern.as_str()),
         };
-        if let Some(mut values) = field.closed_values() {
-            if matches!(field, Field::Reason | Field::Class) {
-                // What did not fail has none.
+        if let Some(mut values) = names.values_of(field) {
+            if matches!(field, Field::Reason | Field::Class | Field::Owner) {
+                // What did not fail, or is nobody's, has none.
                 values.push("");
             }
             return self.can_match(name, text, &values, place).then(|| pattern.clone());
@@ -149,13 +161,29 @@ impl Check<'_> {
             Field::RemoteAddr if plain.contains('/') => {
                 Err("expected an address, or a glob such as `10.0.*`")
             }
-            Field::SubjectDn | Field::IssuerDn if !plain.contains('*') && !plain.is_empty() => {
-                return self.dn(text, plain, name, place).then(|| pattern.clone());
+            Field::SubjectDn | Field::IssuerDn
+                if !plain.contains('*')
+                    && !plain.is_empty()
+                    && !self.dn(text, plain, name, place) =>
+            {
+                return None;
             }
             _ => Ok(plain.to_owned()),
         };
         let title = || format!("`{name}`{place} can never be `{plain}`");
-        self.or_problem(written, text.span(), title).map(|written| format!("{not}{written}"))
+        let glob = self.or_problem(written, text.span(), title)?;
+        if not.is_empty() && field != Field::Source {
+            self.note_pattern(field, glob.clone(), text, format!("`{name}`{place}"));
+        }
+        Some(format!("{not}{glob}"))
+    }
+
+    /// Keeps a pattern with its place, for who has a log to compare it with. That of none is in every log.
+    pub(super) fn note_pattern(&mut self, field: Field, glob: String, text: &Text, whose: String) {
+        if !glob.is_empty() {
+            let span_bytes = text.span();
+            self.patterns.push(WrittenPattern { field, glob, whose, span_bytes });
+        }
     }
 
     /// Whether a pattern matches one of the only values; says so if not.
