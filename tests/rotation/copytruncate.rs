@@ -345,3 +345,32 @@ fn a_copy_that_a_read_meets_before_the_log_is_looked_at() {
     scene.pass_grace();
     scene.expect(&["2", "3"]);
 }
+
+/// What is written late to a log that has lost its name since the last look says nothing about what
+/// came after it, although it is read before the next one.
+#[test]
+fn written_late_and_read_before_the_rotation_is_seen() {
+    // Longer than a tick of the clock that files are dated by.
+    let tick = || std::thread::sleep(Duration::from_millis(20));
+    for is_emptied in [true, false] {
+        let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+        scene.append("a.log", "1\n");
+        scene.look();
+        if is_emptied {
+            copy(&scene, "a.log.4");
+            truncate(&scene);
+        }
+        scene.rename("a.log", "a.log.3");
+        scene.append("a.log", "3\n");
+        tick();
+        scene.append("a.log.3", "2\n");
+        scene.read_all();
+        scene.rename("a.log", "a.log.2");
+        if !is_emptied {
+            scene.gzip("a.log.2");
+        }
+        scene.append("a.log", "4\n");
+        scene.pass_grace();
+        scene.expect(&["1", "2", "3", "4"]);
+    }
+}
