@@ -377,8 +377,8 @@ impl Follower {
     fn missed(&mut self, after: &After, room: Room) -> Vec<Sibling> {
         // What has the name now may not be open yet.
         let now = Opened::open(&after.name).ok().flatten();
-        // Nor does a search that cannot wait lead to it: until it is open, copies of it may be all that
-        // is left of it later.
+        // A search that cannot wait does not open it either: until a look does, it may be emptied, and
+        // a copy of it is then all that is left.
         let is_open = |it: &Opened| self.generations.iter().any(|open| open.key == it.key());
         let is_followed = room == Room::Wait || now.as_ref().is_none_or(is_open);
         let (now_key, now_head) = (now.as_ref().map(Opened::key), now.as_ref().map(Opened::head));
@@ -392,9 +392,8 @@ impl Follower {
             let head = sibling.opened.head();
             // Of several copies of one file the youngest holds all that the others do.
             let is_younger = |it: &Sibling| begin_alike(it.opened.head(), head);
-            let is_copy = after.is_copy(head)
-                || self.is_like_known(head)
-                || missed.iter().any(is_younger);
+            let is_copy =
+                after.is_copy(head) || self.is_like_known(head) || missed.iter().any(is_younger);
             let is_like_now = now_head.is_some_and(|now| begin_alike(now, head));
             if is_copy || (is_like_now && is_followed) {
                 copies.push(sibling);
@@ -475,7 +474,10 @@ impl Follower {
         self.generations.iter().any(|it| it.begins_like(head))
             || self.packed.iter().any(|it| same(&it.place().head))
             || self.remembered.iter().any(|it| same(&it.head))
-            || self.pending.iter().any(|it| same(&it.place.head) || begin_alike(&it.beginning, head))
+            || self
+                .pending
+                .iter()
+                .any(|it| same(&it.place.head) || begin_alike(&it.beginning, head))
     }
 }
 
