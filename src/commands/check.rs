@@ -7,6 +7,7 @@
 mod across;
 mod configuration;
 mod gates;
+mod rule_tests;
 mod tally;
 mod unmatched;
 mod unseen;
@@ -31,11 +32,13 @@ use tally::Tally;
 pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut page = Page::new(context);
     let found = configuration::show(context, &mut page)?;
+    let as_expected = rule_tests::run(context, &mut page)?;
     page.out.flush()?;
     let arguments = if arguments.is_empty() { &found } else { arguments };
     if arguments.is_empty() {
         return match &context.config.path {
-            Some(_) => Ok(ExitCode::SUCCESS),
+            Some(_) if as_expected => Ok(ExitCode::SUCCESS),
+            Some(_) => Ok(ExitCode::FAILURE),
             None => Err(Failure::usage("nothing to check: expected a LOG, or --config FILE")),
         };
     }
@@ -59,7 +62,7 @@ pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, F
     let is_all = |answer| answers.iter().all(|found| *found == answer);
     Ok(if is_all(Answer::NoFormat) {
         ExitCode::from(2)
-    } else if logs.incomplete || !is_all(Answer::Fits) {
+    } else if logs.incomplete || !as_expected || !is_all(Answer::Fits) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

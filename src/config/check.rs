@@ -2,6 +2,7 @@
 //! unique, defaults. Every problem is recorded with its place and checking goes on, with a default in its stead.
 
 mod listeners;
+mod rule_tests;
 mod rules;
 mod socket;
 
@@ -18,7 +19,7 @@ use super::duration::{DurationText, parse_duration};
 use super::environment::{Lookup, expand};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
-use super::raw::{RawRoutes, RawServer, RawSource, Text, Texts};
+use super::raw::{RawConfig, RawRoutes, RawServer, RawSource, Text, Texts};
 use super::state_dir::StateDir;
 use super::time_zone::parse_time_zone;
 use super::written::WrittenPattern;
@@ -35,16 +36,18 @@ use crate::source::{Listen, Wrap};
 /// The statuses that an access log can show.
 const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
 
+pub(super) use rule_tests::rule_tests;
+
 /// A value of a fixed set, by name; `None`: one that this version does not support.
-type Choices<'a, T> = &'a [(&'static str, Option<T>)];
+type Choices<'a, T> = &'a [(&'a str, Option<T>)];
 
 /// Checks a whole document. The configuration is only good when there are no problems.
 pub(super) fn check(
     text: &str,
-    document: Document,
+    document: Document<RawConfig>,
     lookup: Lookup<'_>,
 ) -> (Config, Vec<WrittenPattern>, Vec<Problem>) {
-    let Document { raw, problems, lost } = document;
+    let Document { raw, problems, lost, .. } = document;
     let mut check = Check { text, lookup, problems, lost, patterns: Vec::new() };
     let state_dir = check.state_dir(raw.state_dir.as_ref());
     let lateness = check.lateness(raw.lateness.as_ref());
@@ -163,7 +166,10 @@ impl Check<'_> {
             paths,
             wrap: if listen.is_some() { Some(Wrap::Syslog) } else { wrap },
             listen,
-            format: raw.format.as_ref().map_or(default.format, |format| self.format(format, place)),
+            format: raw
+                .format
+                .as_ref()
+                .map_or(default.format, |format| self.format(format, "format", place)),
             nginx_conf: raw
                 .nginx_conf
                 .as_ref()
@@ -315,13 +321,13 @@ impl Check<'_> {
     }
 
     /// Only `@FILE` is expanded: in a log_format string `${name}` is a variable of nginx.
-    fn format(&mut self, text: &Text, place: &str) -> Format {
+    fn format(&mut self, text: &Text, key: &str, place: &str) -> Format {
         let format = if text.get_ref().starts_with('@') {
-            self.expanded(text, text.get_ref(), "format", place).map(|path| Format::parse(&path))
+            self.expanded(text, text.get_ref(), key, place).map(|path| Format::parse(&path))
         } else {
             Some(Format::parse(text.get_ref()))
         };
-        let title = || format!("`format`{place} is no format");
+        let title = || format!("`{key}`{place} is no format");
         format
             .and_then(|format| self.or_problem(format, text.span(), title))
             .unwrap_or(Format::Auto)

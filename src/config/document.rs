@@ -1,4 +1,4 @@
-//! From TOML text to [`RawConfig`], with everything that is wrong on the way, not only the first thing.
+//! From TOML text to a file as written, such as [`RawConfig`](super::raw::RawConfig), with everything that is wrong on the way, not only the first thing.
 //!
 //! A syntax error stands alone: behind it nothing can be trusted. Otherwise unknown keys and tables of the wrong
 //! shape are looked for first and taken out, then serde is asked; each value of a wrong type that it meets is
@@ -6,23 +6,24 @@
 
 use std::ops::Range;
 
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue, Deserializer};
 
 use super::nearest::nearest;
 use super::problem::Problem;
-use super::raw::RawConfig;
-use super::sections::{Section, Shape, TOP};
+use super::sections::{Section, Shape};
 use crate::limits::CONFIG_PROBLEMS_MAX;
 
 /// What a file says, as far as it could be understood.
-#[derive(Debug, Default)]
-pub(super) struct Document {
-    pub(super) raw: RawConfig,
+#[derive(Debug)]
+pub(super) struct Document<T> {
+    pub(super) raw: T,
     pub(super) problems: Vec<Problem>,
     /// Keys that were taken out, so that nobody calls them missing.
     pub(super) lost: Vec<LostKey>,
+    /// What such a file can have.
+    top: &'static Section,
 }
 
 /// A key that stood in the file, but not rightly.
@@ -33,12 +34,15 @@ pub(super) struct LostKey {
     pub(super) key: String,
 }
 
-/// Reads `text` as TOML.
+/// Reads `text` as TOML, of a file that can have what `top` says.
 ///
 /// # Errors
 ///
 /// The one syntax error of a text that is no TOML.
-pub(super) fn read(text: &str) -> Result<Document, Problem> {
+pub(super) fn read<T: DeserializeOwned + Default>(
+    text: &str,
+    top: &'static Section,
+) -> Result<Document<T>, Problem> {
     // The parser's first error need not be the first in the file: it looks at the whole file several times.
     let (root, errors) = DeTable::parse_recoverable(text);
     let start = |error: &toml::de::Error| error.span().map_or(text.len(), |span| span.start);
@@ -46,8 +50,9 @@ pub(super) fn read(text: &str) -> Result<Document, Problem> {
         return Err(syntax_problem(text, &first));
     }
     let mut root = root.into_inner();
-    let mut document = Document::default();
-    document.check_table(&mut root, &TOP, 0, "");
+    let (problems, lost) = (Vec::new(), Vec::new());
+    let mut document = Document { raw: T::default(), problems, lost, top };
+    document.check_table(&mut root, top, 0, "");
     document.deserialize(root);
     Ok(document)
 }
@@ -71,7 +76,7 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
     Problem::new(span, title, expected)
 }
 
-impl Document {
+impl<T: DeserializeOwned> Document<T> {
     /// Takes out of a table, and of those in it, the keys that are not known and tables of the wrong shape.
     fn check_table(
         &mut self,
@@ -101,7 +106,7 @@ impl Document {
         let Some(value) = table.get_mut(name) else { return true };
         let span = value.span();
         match (section.shape, value.get_mut()) {
-            (Shape::Tables, DeValue::Array(array)) => {
+            (Shape::Tables | Shape::OfTests, DeValue::Array(array)) => {
                 for element in array.iter_mut() {
                     let span = element.span();
                     match element.get_mut() {
@@ -114,7 +119,7 @@ impl Document {
                 }
                 retain(array, |element| element.get_ref().is_table());
             }
-            (Shape::Tables, _) => {
+            (Shape::Tables | Shape::OfTests, _) => {
                 self.wrong_shape(name, section, outer, span);
                 return false;
             }
@@ -133,7 +138,9 @@ impl Document {
     fn wrong_shape(&mut self, name: &str, section: &Section, outer: &str, span: Range<usize>) {
         let header = section.header(name);
         let expected = match section.shape {
-            Shape::Tables => format!("expected an array of tables: write {header}"),
+            Shape::Tables | Shape::OfTests => {
+                format!("expected an array of tables: write {header}")
+            }
             Shape::Inline | Shape::Free => format!("expected a table: {header}"),
             Shape::Top | Shape::Table | Shape::OfRules => format!("expected one table: {header}"),
         };
@@ -156,17 +163,14 @@ impl Document {
             table.remove(&key);
             let meant = nearest(key.get_ref(), known.iter().copied()).unwrap_or(key.get_ref());
             self.lost.push(LostKey { table_start, key: meant.to_owned() });
-            self.problems.push(unknown_key(&key, section, place));
+            self.problems.push(unknown_key(&key, section, place, self.top));
         }
     }
 
     /// Asks serde until it has no objection. Each round takes one value out, so it ends.
     fn deserialize(&mut self, mut root: DeTable<'_>) {
         for _ in 0..=CONFIG_PROBLEMS_MAX {
-            let error = match RawConfig::deserialize(Deserializer::from(Spanned::new(
-                0..0,
-                root.clone(),
-            ))) {
+            let error = match T::deserialize(Deserializer::from(Spanned::new(0..0, root.clone()))) {
                 Ok(raw) => {
                     self.raw = raw;
                     return;
@@ -174,7 +178,7 @@ impl Document {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(0..0);
-            let Some(taken) = take_at(&mut root, &TOP, 0, "", &span) else {
+            let Some(taken) = take_at(&mut root, self.top, 0, "", &span) else {
                 // Not a type that is wrong, but something we did not think of: let serde say it and stop.
                 self.problems.push(Problem::new(span, error.message(), ""));
                 return;
@@ -187,15 +191,20 @@ impl Document {
     }
 }
 
-fn unknown_key(key: &Spanned<DeString<'_>>, section: &Section, place: &str) -> Problem {
+fn unknown_key(
+    key: &Spanned<DeString<'_>>,
+    section: &Section,
+    place: &str,
+    top: &Section,
+) -> Problem {
     let name: &str = key.get_ref();
     if section.later_keys.contains(&name) {
         let title = format!("`{name}`{place} is not supported by this version");
         return Problem::new(key.span(), title, "");
     }
     let title = format!("unknown key `{name}`{place}");
-    let elsewhere = TOP.headers_with(name);
-    if (TOP.keys)().contains(&name) {
+    let elsewhere = top.headers_with(name);
+    if (top.keys)().contains(&name) {
         return Problem::new(key.span(), title, "it belongs at the top, before the first table");
     }
     if !elsewhere.is_empty() {
@@ -318,6 +327,8 @@ fn wrong_type(message: &str, found: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw::RawConfig;
+    use super::super::sections::{TESTS_TOP, TOP};
     use super::*;
 
     const EXAMPLE: &str = include_str!("../../config/gatelog.toml");
@@ -398,9 +409,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_tests_explains_every_key() {
+        let text = include_str!("../../config/gatelog.test.toml").replace("# log = ", "log = ");
+        assert_explained(DeTable::parse(&text).unwrap().get_ref(), &TESTS_TOP);
+    }
+
+    #[test]
     fn more_wrong_values_than_are_shown_still_end() {
         let values = vec!["1"; 3 * CONFIG_PROBLEMS_MAX].join(",");
-        let document = read(&format!("[routes]\npatterns = [{values}]\n")).unwrap();
+        let text = format!("[routes]\npatterns = [{values}]\n");
+        let document = read::<RawConfig>(&text, &TOP).unwrap();
         assert!(document.problems.len() > CONFIG_PROBLEMS_MAX);
         assert!(document.lost.iter().all(|lost| lost.key == "patterns"));
     }

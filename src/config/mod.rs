@@ -9,6 +9,7 @@ pub mod checked;
 pub mod duration;
 pub mod environment;
 pub mod problem;
+pub mod rule_tests;
 pub mod state_dir;
 pub mod time_zone;
 pub mod written;
@@ -31,6 +32,8 @@ pub use problem::{Problem, Problems};
 pub use state_dir::{NoStateDir, StateDir};
 pub use time_zone::{TimeZoneError, parse_time_zone};
 pub use written::{Written, WrittenPattern};
+
+use serde::de::DeserializeOwned;
 
 use crate::diagnostic::{Level, render_title};
 use crate::limits::CONFIG_BYTES_MAX;
@@ -109,22 +112,28 @@ fn checked_text(
     bytes: &[u8],
     lookup: Lookup<'_>,
 ) -> Result<(Config, Vec<WrittenPattern>), Problems> {
-    let invalid = |problems| Err(Problems::new(path.into(), bytes, problems));
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let start = error.valid_up_to();
-            let end = error.error_len().map_or(bytes.len(), |length| start.saturating_add(length));
-            let label = "expected UTF-8";
-            return invalid(vec![Problem::new(start..end, "this is not UTF-8", label)]);
-        }
-    };
-    let document = match document::read(text) {
-        Ok(document) => document,
-        Err(problem) => return invalid(vec![problem]),
-    };
+    let (text, document) = text_and_document(path, bytes, &sections::TOP)?;
     let (config, patterns, problems) = check::check(text, document, lookup);
-    if problems.is_empty() { Ok((config, patterns)) } else { invalid(problems) }
+    if problems.is_empty() {
+        Ok((config, patterns))
+    } else {
+        Err(Problems::new(path.into(), bytes, problems))
+    }
+}
+
+/// The text of a file that can have what `top` says, as text and as TOML.
+fn text_and_document<'b, T: DeserializeOwned + Default>(
+    path: &str,
+    bytes: &'b [u8],
+    top: &'static sections::Section,
+) -> Result<(&'b str, document::Document<T>), Problems> {
+    let invalid = |problem| Problems::new(path.into(), bytes, vec![problem]);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let start = error.valid_up_to();
+        let end = error.error_len().map_or(bytes.len(), |length| start.saturating_add(length));
+        invalid(Problem::new(start..end, "this is not UTF-8", "expected UTF-8"))
+    })?;
+    Ok((text, document::read(text, top).map_err(invalid)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {

@@ -4,6 +4,7 @@
 //! `check`; that it is explained in the example file is tested. Everything that a check may point at is
 //! [`Spanned`]: bytes from the start of the file, the quotes of strings included.
 
+pub(super) mod rule_tests;
 pub(super) mod rules;
 pub(super) mod values;
 

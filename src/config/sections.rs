@@ -2,6 +2,7 @@
 
 use toml::de::DeTable;
 
+use super::raw::rule_tests::{RawExpect, RawRuleTest, RawRuleTests};
 use super::raw::rules::{
     RawAdjustment, RawAnnotations, RawIdentity, RawRotation, RawRule, RawRules, RawSilence,
 };
@@ -20,6 +21,8 @@ pub(super) enum Shape {
     Tables,
     /// `[rules.name]`, each once.
     OfRules,
+    /// `[[test.name]]`, any number of times.
+    OfTests,
     /// `name = { ... }` in another table.
     Inline,
     /// The same, with keys that are the user's own.
@@ -27,6 +30,7 @@ pub(super) enum Shape {
 }
 
 /// One kind of table.
+#[derive(Debug)]
 pub(super) struct Section {
     /// What a table of this kind can be called: mostly one name.
     pub(super) names: &'static [&'static str],
@@ -70,6 +74,18 @@ const SECTIONS: [Section; 10] = [
     Section::tables(&["rotation"], keys_of::<RawRotation>),
     Section::tables(&["silence"], keys_of::<RawSilence>).with(&[Section::free(&["where"])]),
 ];
+
+/// What a file of tests can have.
+pub(super) const TESTS_TOP: Section = Section {
+    names: &[],
+    shape: Shape::Top,
+    keys: keys_of::<RawRuleTests>,
+    later_keys: &[],
+    inner: &[Section::tables(&["test"], keys_of::<RawRuleTest>).with(&[Section {
+        shape: Shape::OfTests,
+        ..Section::tables(&["expect"], keys_of::<RawExpect>).with(&[LABELS])
+    }])],
+};
 
 const LABELS: Section = Section::free(&["labels"]);
 
@@ -152,6 +168,7 @@ impl Section {
             Shape::Table => format!("`[{name}]`"),
             Shape::Tables => format!("`[[{name}]]`"),
             Shape::OfRules => format!("`[rules.{name}]`"),
+            Shape::OfTests => format!("`[[test.{name}]]`"),
             Shape::Inline | Shape::Free => format!("`{name} = {{ ... }}`"),
         }
     }
@@ -165,6 +182,10 @@ impl Section {
             (Shape::Tables, Some(called)) => format!(" in {name} `{called}`"),
             (Shape::Tables, None) | (Shape::Table | Shape::OfRules, _) => {
                 format!(" in {}", self.header(name))
+            }
+            (Shape::OfTests, _) => {
+                let outer = outer.strip_prefix(" in ").unwrap_or(outer);
+                format!(" in {} of {outer}", self.header(name))
             }
             (Shape::Inline | Shape::Free, _) => {
                 let outer = outer.strip_prefix(" in ").unwrap_or(outer);

@@ -47,3 +47,12 @@ pub const ISSUER_ROTATIONS_MAX: usize = 64;
 
 /// Most `[[silence]]` tables; one more is a configuration error.
 pub const SILENCES_MAX: usize = 200;
+
+/// Most `[[test]]` of rules in one file; one more is a configuration error.
+pub const RULE_TESTS_MAX: usize = 200;
+
+/// Most `[[test.expect]]` of one test; one more is a configuration error.
+pub const RULE_TEST_EXPECT_MAX: usize = 100;
+
+/// Largest log that a test of rules may name, in bytes; with a larger one it fails.
+pub const RULE_TEST_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;

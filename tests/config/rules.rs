@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use gatelog::config::rule_tests::{At, RuleTests, TestLog};
 use gatelog::rules::rule::Per;
-use gatelog::rules::{Field, Identity, Kind, Severity};
+use gatelog::rules::{Field, Identity, Kind, Severity, State};
 
 use super::{check, valid};
 
@@ -503,4 +504,64 @@ fn lists_of_rules_are_bounded() {
     };
     valid(&labels(32));
     check(&labels(33), &["4:364: too many labels in `labels` of rule `r`: expected at most 32"]);
+}
+
+#[test]
+fn tests_of_rules() {
+    let config = valid(&rule("kind = 'absent'"));
+    let parse = |text: &str| RuleTests::parse("t".into(), text.as_bytes().to_vec(), &config);
+    let tests = parse(
+        "[[test]]\nname = 'a'\nlines = 'x'\nlearning = '5m'\n[[test.expect]]\nat = '5m'\nrule = 'r'\n\
+         labels.cn = 'x'\n[[test.expect]]\nat = '1970-01-01T00:00:01Z'\nrule = 'log_silent'\n\
+         state = 'inactive'\n[[test]]\nname = 'b'\nlog = 'x.log'\n[[test.expect]]\nat = '0s'\n\
+         rule = 'r'\nstate = 'pending'",
+    );
+    let tests = tests.unwrap().tests;
+    let [a, b] = &tests[..] else { panic!("{tests:?}") };
+    assert_eq!(
+        (a.log.clone(), a.learning),
+        (TestLog::Lines("x".into()), Some(Duration::from_secs(300)))
+    );
+    assert_eq!((b.log.clone(), b.learning), (TestLog::File("x.log".into()), None));
+    let expected: Vec<_> =
+        a.expect.iter().chain(&b.expect).map(|it| (it.at, it.rule.as_str(), it.state)).collect();
+    assert_eq!(
+        expected,
+        [
+            (At::After(300_000), "r", Some(State::Firing)),
+            (At::Time(1000), "log_silent", None),
+            (At::After(0), "r", Some(State::Pending)),
+        ]
+    );
+    assert_eq!(a.expect[0].labels, [("cn".to_owned(), "x".to_owned())]);
+
+    let problems = parse(
+        "[[test]]\n[[test]]\nname = 'a'\nlines = ''\nlog = 'x'\nlog_format = 'a b'\nlearning = '31d'\n\
+         [[test.expect]]\n[[test.expect]]\nat = '5 m'\nrule = 'log_slient'\nstate = 'fireing'\n\
+         labels = { a = 1 }\nlabel = 1\n[[test]]\nname = 'a'\nlines = 5\nexpect = 5\n[rule]\nname = 'x'",
+    );
+    let problems = problems.unwrap_err().to_string();
+    let found: Vec<&str> = problems.lines().map(|line| line.strip_prefix("t:").unwrap()).collect();
+    assert_eq!(
+        found,
+        [
+            "1:1: a test has no `name`: expected `name = \"...\"`",
+            "1:1: no `lines` and no `log` in `[[test]]`: expected some of a log, or the name of one",
+            "1:1: no `[[test.expect]]` in `[[test]]`: expected which alerts there are to be, or not to be",
+            "5:7: `log` beside `lines` in test `a`: expected one of the two",
+            "6:14: `log_format` in test `a` is no format: expected a name, or a log_format string with at least one `$variable`",
+            "7:12: `learning` in test `a` is out of range: expected at most 30d",
+            "8:1: no `at` in `[[test.expect]]` of test `a`: expected `at = \"5m\"`",
+            "8:1: no `rule` in `[[test.expect]]` of test `a`: expected `rule = \"route_lockout\"`",
+            "10:6: `at` in `[[test.expect]]` of test `a` is no time: expected a time after the first line, such as `5m`, or one like `2026-12-01T06:00:00Z`",
+            "11:8: `rule` in `[[test.expect]]` of test `a` cannot be `log_slient`: did you mean `log_silent`?",
+            "12:9: `state` in `[[test.expect]]` of test `a` cannot be `fireing`: did you mean `firing`?",
+            "13:16: `a` in `labels` of `[[test.expect]]` of test `a` has the wrong type: expected a string, found a whole number",
+            "14:1: unknown key `label` in `[[test.expect]]` of test `a`: did you mean `labels`?",
+            "16:8: two tests are called `a`: also in line 3",
+            "17:9: `lines` in test `a` has the wrong type: expected a string, found a whole number",
+            "18:10: `expect` in test `a` has the wrong type: expected an array of tables: write `[[test.expect]]`",
+            "19:2: unknown key `rule`: it belongs in `[[test.expect]]`",
+        ]
+    );
 }
