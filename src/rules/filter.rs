@@ -16,7 +16,7 @@ pub struct Filter {
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
     /// As written, to tell filters apart.
-    texts: Vec<String>,
+    pub(super) texts: Vec<String>,
     wanted: Option<RegexSet>,
     unwanted: Option<RegexSet>,
 }
@@ -87,7 +87,7 @@ impl Filter {
 }
 
 impl Patterns {
-    /// Takes them as [`Filter::add`] does.
+    /// See [`Filter::add`].
     pub(super) fn new(patterns: &[&str]) -> Result<Patterns, FilterError> {
         if patterns.is_empty() {
             return Err(FilterError::Empty);
@@ -101,11 +101,6 @@ impl Patterns {
             wanted: set(&wanted)?,
             unwanted: set(&unwanted)?,
         })
-    }
-
-    /// As written.
-    pub(super) fn texts(&self) -> &[String] {
-        &self.texts
     }
 
     pub(super) fn match_value(&self, value: &[u8]) -> bool {

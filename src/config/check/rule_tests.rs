@@ -126,15 +126,7 @@ impl Check<'_> {
                 self.problem(table.span(), format!("no `{key}`{place}"), label);
             }
         }
-        let at = raw.at.as_ref().and_then(|text| {
-            let expected = "expected a time after the first line, such as `5m`, or one like \
-                            `2026-12-01T06:00:00Z`";
-            let after = parse_duration(text.get_ref()).ok();
-            let after = after.and_then(|after| i64::try_from(after.as_millis()).ok());
-            let time = || parse_time_iso8601(text.get_ref().as_bytes());
-            let at = after.map(At::After).or_else(|| time().map(At::Time));
-            self.or_problem(at.ok_or(expected), text.span(), || format!("`at`{place} is no time"))
-        });
+        let at = raw.at.as_ref().and_then(|text| self.at(text, place));
         let choices: Vec<(&str, Option<&str>)> =
             rules.iter().map(|name| (*name, Some(*name))).collect();
         let rule = raw.rule.as_ref().and_then(|text| self.choice(text, "rule", place, &choices));
@@ -153,5 +145,15 @@ impl Check<'_> {
             labels: labels.collect(),
             span_bytes: table.span(),
         })
+    }
+
+    fn at(&mut self, text: &Text, place: &str) -> Option<At> {
+        let expected = "expected a time after the first line, such as `5m`, or one like \
+                        `2026-12-01T06:00:00Z`";
+        let after = parse_duration(text.get_ref()).ok();
+        let after = after.and_then(|after| i64::try_from(after.as_millis()).ok());
+        let time = || parse_time_iso8601(text.get_ref().as_bytes());
+        let at = after.map(At::After).or_else(|| time().map(At::Time));
+        self.or_problem(at.ok_or(expected), text.span(), || format!("`at`{place} is no time"))
     }
 }

@@ -49,7 +49,7 @@ impl Check<'_> {
     }
 
     /// The `where` of what is about alerts.
-    pub(super) fn label_filter(
+    pub(super) fn alert_filter(
         &mut self,
         raw: Option<&RawWhere>,
         place: &str,
@@ -96,7 +96,6 @@ impl Check<'_> {
         place: &str,
         flag: bool,
     ) -> Vec<Text> {
-        let table_start = table.span().start;
         let key = key.get_ref();
         let written: Vec<Text> = match value.get_ref() {
             OneOrMore::One(text) => vec![Spanned::new(value.span(), text.clone())],
@@ -109,30 +108,24 @@ impl Check<'_> {
                 return Vec::new();
             }
         };
-        if written.is_empty() && !self.is_lost(table_start, key) {
+        if written.is_empty() && !self.is_lost(table.span().start, key) {
             let title = format!("`{key}`{place} is empty");
-            self.problem(
-                value.span(),
-                title,
-                "expected at least one pattern: this matches nothing",
-            );
+            let label = "expected at least one pattern: this matches nothing";
+            self.problem(value.span(), title, label);
         }
         let written = Spanned::new(value.span(), written);
-        let texts = self.list(Some(&written), key, place, WHERE_PATTERNS_MAX);
-        let mut within = Vec::new();
-        for text in texts {
-            if text.get_ref().len() > WHERE_PATTERN_BYTES_MAX {
-                let label = format!("expected at most {WHERE_PATTERN_BYTES_MAX} bytes");
-                self.problem(
-                    text.span(),
-                    format!("a pattern of `{key}`{place} is too long"),
-                    label,
-                );
-            } else {
-                within.push(text.clone());
-            }
+        let texts = self.list(Some(&written), key, place, WHERE_PATTERNS_MAX).iter();
+        texts.filter(|text| self.is_short(text, key, place)).cloned().collect()
+    }
+
+    fn is_short(&mut self, pattern: &Text, key: &str, place: &str) -> bool {
+        let is_short = pattern.get_ref().len() <= WHERE_PATTERN_BYTES_MAX;
+        if !is_short {
+            let title = format!("a pattern of `{key}`{place} is too long");
+            let label = format!("expected at most {WHERE_PATTERN_BYTES_MAX} bytes");
+            self.problem(pattern.span(), title, label);
         }
-        within
+        is_short
     }
 
     /// A pattern as the filter takes it, if an event can ever match it.

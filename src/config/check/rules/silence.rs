@@ -31,7 +31,7 @@ impl Check<'_> {
             let label = "expected its end, such as `until = \"2026-12-01T06:00:00Z\"`";
             self.problem(table.span(), format!("no `until`{PLACE}"), label);
         }
-        let filter = self.label_filter(raw.filter.as_ref(), PLACE, names);
+        let filter = self.alert_filter(raw.filter.as_ref(), PLACE, names);
         let from = self.time(raw.from.as_ref(), "from");
         let until = self.time(raw.until.as_ref(), "until");
         if let (Some(from), Some(until), Some(text)) = (from, until, &raw.until)
