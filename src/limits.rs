@@ -529,3 +529,48 @@ pub const SANDBOX_PROBLEMS_MAX: usize = 8;
 /// Certificates in each of the lists of the metrics; further ones are not shown there. Each is a
 /// series, and clients make certificates.
 pub const METRICS_CERTIFICATES_MAX: usize = 100;
+
+// ---- receivers of alerts ----
+
+/// Most `[[receiver]]` tables; one more is a configuration error.
+pub const RECEIVERS_MAX: usize = 16;
+
+/// Most members of one Alertmanager cluster; one more is a configuration error.
+pub const RECEIVER_URLS_MAX: usize = 16;
+
+/// Longest URL, in bytes; a longer one is a configuration error.
+pub const URL_BYTES_MAX: usize = 2048;
+
+/// Most secrets that sign one webhook's requests; one more is a configuration error. Two serve a
+/// rotation.
+pub const SIGNING_SECRETS_MAX: usize = 4;
+
+/// Most labels of one receiver's `where`; one more is a configuration error.
+pub const WHERE_LABELS_MAX: usize = 16;
+
+/// Most patterns of one label in `where`; one more is a configuration error.
+pub const WHERE_PATTERNS_MAX: usize = 64;
+
+/// For a whole request to a receiver, unless `timeout` says otherwise.
+pub const RECEIVER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15);
+
+/// Lowest value of `timeout`.
+pub const RECEIVER_TIMEOUT_MIN: Duration = Duration::from_millis(100);
+
+/// Highest value of `timeout`: what Standard Webhooks 1.0.0 gives a consumer at most.
+pub const RECEIVER_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// For resolving a name, connecting and the TLS handshake, of the whole request's time.
+pub const RECEIVER_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time between two tellings of a firing alert to an Alertmanager, unless `resend` says otherwise.
+pub const RESEND_DEFAULT: Duration = Duration::from_secs(60);
+
+/// Time between two tellings of a firing alert to a webhook, unless `repeat` says otherwise.
+pub const REPEAT_DEFAULT: Duration = Duration::from_secs(4 * 3600);
+
+/// Lowest value of `resend` and `repeat`.
+pub const RECEIVER_INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// Highest value of `resend` and `repeat`.
+pub const RECEIVER_INTERVAL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::receiver::Receiver;
 use super::state_dir::StateDir;
 use crate::event::Scope;
 use crate::event::route_pattern::RoutePattern;
@@ -43,6 +44,8 @@ pub struct Config {
     pub routes: Routes,
     /// `[[server]]`, their names unique; may be empty.
     pub servers: Vec<ServerFacts>,
+    /// `[[receiver]]`, their names unique; may be empty.
+    pub receivers: Vec<Receiver>,
     /// The file that was read, as the user named it; `None` without one.
     pub path: Option<PathBuf>,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             sources: Vec::new(),
             routes: Routes::default(),
             servers: Vec::new(),
+            receivers: Vec::new(),
             path: None,
         }
     }

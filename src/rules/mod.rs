@@ -6,10 +6,12 @@
 pub mod alert;
 pub mod field;
 pub mod filter;
+pub mod label_filter;
 pub mod rule;
 pub mod template;
 
 pub use alert::{Alert, State};
 pub use field::Field;
 pub use filter::Filter;
+pub use label_filter::LabelFilter;
 pub use rule::{Kind, Rule, Severity};
