@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod follow;
 mod logs;
+mod notify;
 mod parse;
 mod report;
 mod run;
@@ -13,7 +14,7 @@ mod shards;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
-use arguments::Command;
+use arguments::{Command, NotifyCommand};
 use context::Context;
 
 /// Runs the command and says how it ended: 0 done; 1 an input could not be read or was cut, or a
@@ -32,6 +33,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         }
         Command::Parse { follow: false, filter, logs } => {
             context().and_then(|c| parse::run(&c, &filter, &logs))
+        }
+        Command::Notify { command: NotifyCommand::Test { receivers } } => {
+            notify::test(&common, &receivers)
         }
         Command::Check { logs } => context().and_then(|c| check::run(&c, &logs)),
     };
