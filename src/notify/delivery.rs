@@ -293,10 +293,7 @@ impl Delivery {
         self.count(Outcome::Delivered, 1);
         let is_resolved = notification.alert.state == State::Resolved;
         let until = is_resolved.then(|| later(now.monotonic, self.policy.resolved_resend));
-        if !is_resolved {
-            let id = notification.id.clone();
-            self.done.push_back(Done { id, outcome: Outcome::Delivered });
-        }
+        let fired = (!is_resolved).then(|| notification.id.clone());
         let refusers = self.entries.get_mut(&item.key).map(Entry::begin_anew).unwrap_or_default();
         let told = Told { notification, until, repeat_id: None };
         self.tell(&item.key, told, |index| match refusers.get(index) {
@@ -304,6 +301,8 @@ impl Delivery {
             Some(true) => ToldTo::Refused,
             _ => ToldTo::Nobody,
         });
+        // Behind the one that it takes the place of.
+        self.done.extend(fired.map(|id| Done { id, outcome: Outcome::Delivered }));
         self.sweep(now);
     }
 
