@@ -40,7 +40,7 @@ pub use proxy::{Proxies, ProxyError};
 pub use trial::{Trial, try_out};
 
 use crate::clock::Clock;
-use crate::config::receiver::Receiver;
+use crate::config::receiver::{Receiver, Url};
 use crate::limits::SETTLED_QUEUED_MAX;
 use crate::rules::Alert;
 use delivery::{Batch, Delivery, Now};
@@ -67,6 +67,12 @@ pub struct Figures {
     pub outcomes: Vec<(Outcome, u64)>,
     /// Notifications that wait to be taken.
     pub queue_length: usize,
+}
+
+/// The proxy of this process' environment, if there is one that can be used.
+pub fn https_proxy() -> Option<Url> {
+    let proxies = Proxies::of_environment(&|name| std::env::var_os(name));
+    proxies.ok().and_then(|proxies| proxies.https_url().cloned())
 }
 
 /// What of a batch is said in the log.
