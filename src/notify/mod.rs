@@ -118,15 +118,15 @@ impl Notifier {
     ) -> (Notifier, mpsc::Receiver<Settled>) {
         let (settled, settled_told) = mpsc::channel(SETTLED_QUEUED_MAX);
         let stop = watch::Sender::new(false);
+        let new = |receiver| Target::new(receiver, page_url, proxies.clone(), clock.clone());
+        let targets: Vec<Target> = receivers.iter().filter_map(new).collect();
+        let now = Now { monotonic: clock.monotonic(), unix: clock.now() };
+        let deliveries = restored(&targets, earlier, now);
         let mut notifier =
             Notifier { receivers: Vec::new(), tasks: JoinSet::new(), stop: stop.clone() };
-        let now = Now { monotonic: clock.monotonic(), unix: clock.now() };
-        for receiver in receivers {
-            let target = Target::new(receiver, page_url, proxies.clone(), clock.clone());
-            let Some(target) = target else { continue };
-            let delivery = restored(&target, &earlier, now);
+        for (target, delivery) in targets.into_iter().zip(deliveries) {
             let shared = Arc::new(Shared::new(delivery));
-            notifier.receivers.push((receiver.name.clone(), Arc::clone(&shared)));
+            notifier.receivers.push((target.name.clone(), Arc::clone(&shared)));
             let sender = Sender {
                 target: Arc::new(target),
                 shared,
@@ -168,13 +168,20 @@ impl Notifier {
     }
 }
 
-fn restored(target: &Target, earlier: &Earlier, now: Now) -> Delivery {
-    let mut delivery = Delivery::new(target.policy());
-    for (_, alert) in earlier.firing.iter().filter(|(name, _)| *name == target.name) {
-        delivery.restore(alert.clone(), now);
+/// The state of each of them; what was for one that there is no more is left out.
+fn restored(targets: &[Target], earlier: Earlier, now: Now) -> Vec<Delivery> {
+    let mut deliveries: Vec<Delivery> =
+        targets.iter().map(|target| Delivery::new(target.policy())).collect();
+    let place = |name: &str| targets.iter().position(|target| target.name == name);
+    for (name, alert) in earlier.firing {
+        if let Some(delivery) = place(&name).and_then(|place| deliveries.get_mut(place)) {
+            delivery.restore(alert, now);
+        }
     }
-    for (_, notification) in earlier.undelivered.iter().filter(|(name, _)| *name == target.name) {
-        delivery.restore_waiting(notification.clone());
+    for (name, notification) in earlier.undelivered {
+        if let Some(delivery) = place(&name).and_then(|place| deliveries.get_mut(place)) {
+            delivery.restore_waiting(notification);
+        }
     }
-    delivery
+    deliveries
 }

@@ -3,7 +3,12 @@
 //! Times are scaled to seconds. What takes hours is tested on simulated time, beside the state machine
 //! (`src/notify/delivery/tests.rs`).
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 mod alertmanager;
 mod away;

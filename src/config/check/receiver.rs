@@ -30,6 +30,9 @@ enum Kind {
     Jsonl,
 }
 
+/// A key, where it stands if it does, and the kinds that have it.
+type KeyOfKinds<'a> = (&'static str, Option<Range<usize>>, &'a [Kind]);
+
 impl Check<'_> {
     pub(super) fn receivers(&mut self, raw: &[Spanned<RawReceiver>]) -> Vec<Receiver> {
         self.at_most(raw, "[[receiver]]", RECEIVERS_MAX);
@@ -99,7 +102,7 @@ impl Check<'_> {
         let at = |text: &Option<Text>| text.as_ref().map(Spanned::span);
         let is_http = [Kind::Alertmanager, Kind::Webhook];
         let (alertmanager, webhook) = ([Kind::Alertmanager], [Kind::Webhook]);
-        let keys: [(&str, Option<Range<usize>>, &[Kind]); 16] = [
+        let keys: [KeyOfKinds<'_>; 16] = [
             ("urls", raw.urls.as_ref().map(Spanned::span), &alertmanager),
             ("resend", at(&raw.resend), &alertmanager),
             ("url", at(&raw.url), &webhook),

@@ -29,7 +29,7 @@ struct Scene<F> {
     server: F,
     got: Vec<Got>,
     done: Vec<Done>,
-    chance: u64,
+    chance: u32,
     /// Requests on their way, by the time of their answer.
     sending: BTreeMap<(Duration, usize), (Batch, Meaning)>,
 }
@@ -141,8 +141,9 @@ impl<F: FnMut(Duration, usize, &Batch) -> (Meaning, Duration)> Scene<F> {
                 meaning,
             });
             // A generator of Lehmer's: the same on each run.
-            self.chance = self.chance * 48_271 % 2_147_483_647;
-            let random = self.chance as f64 / 2_147_483_647.0;
+            let next = u64::from(self.chance) * 48_271 % 2_147_483_647;
+            self.chance = u32::try_from(next).unwrap();
+            let random = f64::from(self.chance) / 2_147_483_647.0;
             self.delivery.answered(member, batch, meaning, self.now(), random);
         }
     }
@@ -195,8 +196,9 @@ fn six_hours_away() {
             assert_eq!(scene.done, [], "{what}");
             let tries = scene.got.len();
             // Full jitter: half of the longest wait on average, when it has been reached.
-            let expected = 6.0 * 3600.0 / (policy.backoff_max.as_secs_f64() / 2.0);
-            assert!((tries as f64) < 2.0 * expected, "{what}: {tries} tries");
+            let mean = policy.backoff_max / 2;
+            let expected = (6 * HOUR).as_secs() / mean.as_secs();
+            assert!((tries as u64) < 2 * expected, "{what}: {tries} tries");
             scene.until(6 * HOUR + back_within + 60 * after);
             assert_eq!(scene.count(Outcome::Delivered), 50, "{what} {after:?}");
             for number in 0..30 {
@@ -316,7 +318,7 @@ fn a_bad_one_in_a_batch_is_found() {
 #[test]
 fn what_one_member_refuses_another_may_take() {
     let mut scene = Scene::new(policy(2), |_, member, _: &Batch| {
-        (if member == 0 { Meaning::Refused } else { Meaning::Taken }, (1 + member as u32) * SECOND)
+        if member == 0 { (Meaning::Refused, SECOND) } else { (Meaning::Taken, 2 * SECOND) }
     });
     scene.push("/", State::Firing);
     scene.until(10 * MINUTE);

@@ -138,7 +138,8 @@ mod tests {
             ("aaaa", "aa", 2),
             ("abab", "babab", 4),
         ] {
-            assert_eq!(overlap(bytes.as_bytes(), tail.as_bytes()), expected, "{bytes} {tail}");
+            let (bytes, tail) = (bytes.as_bytes(), tail.as_bytes());
+            assert_eq!(overlap(bytes, tail), expected);
             let by_hand = (0..=bytes.len()).rev().find(|length| tail.ends_with(&bytes[..*length]));
             assert_eq!(by_hand, Some(expected));
         }
