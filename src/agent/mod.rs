@@ -102,6 +102,8 @@ fn sandboxed(options: &Options, setup: &Setup, state: Option<&PathBuf>) -> Sandb
     }
     let mut needs = needs::of_config(config, options);
     needs.extend(needs::of_includes(setup));
+    let proxy = crate::notify::https_proxy();
+    needs.extend(needs::of_receivers(config, proxy.as_ref()));
     needs.extend(setup.machine_conf.iter().flat_map(|conf| needs::of_conf(conf)));
     let listeners = [Some(config.http.listen), config.metrics_listen];
     let mut writable = needs::written(config);
@@ -110,6 +112,7 @@ fn sandboxed(options: &Options, setup: &Setup, state: Option<&PathBuf>) -> Sandb
         needs: &needs,
         writable: &writable,
         ports: listeners.into_iter().flatten().map(|address| address.port()).collect(),
+        connect: needs::connected(config, proxy.as_ref()),
     })
 }
 

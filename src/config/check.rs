@@ -2,6 +2,7 @@
 //! unique, defaults. Every problem is recorded with its place and checking goes on, with a default in its stead.
 
 mod listeners;
+mod receiver;
 mod rule_tests;
 mod rules;
 mod socket;
@@ -32,11 +33,10 @@ use crate::limits::{
     SERVER_LIST_MAX, SERVERS_MAX, SOURCE_PATHS_MAX, SOURCES_MAX,
 };
 use crate::source::{Listen, Wrap};
+pub(super) use rule_tests::rule_tests;
 
 /// The statuses that an access log can show.
 const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
-
-pub(super) use rule_tests::rule_tests;
 
 /// A value of a fixed set, by name; `None`: one that this version does not support.
 type Choices<'a, T> = &'a [(&'a str, Option<T>)];
@@ -51,7 +51,8 @@ pub(super) fn check(
     let mut check = Check { text, lookup, problems, lost, patterns: Vec::new() };
     let state_dir = check.state_dir(raw.state_dir.as_ref());
     let lateness = check.lateness(raw.lateness.as_ref());
-    let alerting = check.alerting(&raw);
+    let names = rules::LabelNames::of(&raw);
+    let alerting = check.alerting(&raw, &names);
     let (http, metrics_listen) =
         check.listeners(&raw.http.unwrap_or_default(), &raw.metrics.unwrap_or_default());
     let config = Config {
@@ -67,6 +68,7 @@ pub(super) fn check(
         identities: alerting.identities,
         rotations: alerting.rotations,
         silences: alerting.silences,
+        receivers: check.receivers(&raw.receiver.unwrap_or_default(), &names),
         path: None,
     };
     (config, check.patterns, check.problems)

@@ -207,7 +207,8 @@ fn unknown_key(
     if (top.keys)().contains(&name) {
         return Problem::new(key.span(), title, "it belongs at the top, before the first table");
     }
-    if !elsewhere.is_empty() {
+    let is_near = nearest(name, section.known()).is_some();
+    if !elsewhere.is_empty() && !is_near {
         return Problem::new(
             key.span(),
             title,
@@ -366,14 +367,15 @@ mod tests {
         for key in (TOP.keys)() {
             assert!(root.contains_key(*key), "`{key}`");
         }
-        assert_explained(root, &TOP);
+        assert_explained(&[root], &TOP);
     }
 
-    /// Whether each key of the tables in a table stands in one of them.
-    fn assert_explained(outer: &DeTable<'_>, section: &Section) {
+    /// Whether each key of the tables in some tables stands in one of them.
+    fn assert_explained(outer: &[&DeTable<'_>], section: &Section) {
         for inner in section.inner {
             let mut tables = Vec::new();
-            for value in inner.names.iter().filter_map(|name| outer.get(*name)) {
+            let names = inner.names.iter();
+            for value in names.flat_map(|name| outer.iter().filter_map(|outer| outer.get(*name))) {
                 match value.get_ref() {
                     DeValue::Table(table) => tables.push(table),
                     DeValue::Array(array) => {
@@ -389,9 +391,7 @@ mod tests {
                 let is_told = inner.shape == Shape::Inline && EXAMPLE.contains(key);
                 assert!(is_there || is_told, "`{key}` in {:?}", inner.names);
             }
-            for table in tables.iter().take(1) {
-                assert_explained(table, inner);
-            }
+            assert_explained(&tables, inner);
         }
     }
 
@@ -411,7 +411,7 @@ mod tests {
     #[test]
     fn the_example_of_tests_explains_every_key() {
         let text = include_str!("../../config/gatelog.test.toml").replace("# log = ", "log = ");
-        assert_explained(DeTable::parse(&text).unwrap().get_ref(), &TESTS_TOP);
+        assert_explained(&[DeTable::parse(&text).unwrap().get_ref()], &TESTS_TOP);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod checked;
 pub mod duration;
 pub mod environment;
 pub mod problem;
+pub mod receiver;
 pub mod rule_tests;
 pub mod state_dir;
 pub mod time_zone;
@@ -24,16 +25,17 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 pub use checked::{
     Config, Format, FormatError, Http, PathGroup, Routes, ServerFacts, Source, StartFrom,
 };
 pub use duration::{DurationError, DurationText, parse_duration};
 pub use problem::{Problem, Problems};
+pub use receiver::{Receiver, ReceiverKind};
 pub use state_dir::{NoStateDir, StateDir};
 pub use time_zone::{TimeZoneError, parse_time_zone};
 pub use written::{Written, WrittenPattern};
-
-use serde::de::DeserializeOwned;
 
 use crate::diagnostic::{Level, render_title};
 use crate::limits::CONFIG_BYTES_MAX;

@@ -4,15 +4,20 @@
 //! `check`; that it is explained in the example file is tested. Everything that a check may point at is
 //! [`Spanned`]: bytes from the start of the file, the quotes of strings included.
 
+mod free;
+mod number;
+mod receiver;
 pub(super) mod rule_tests;
 pub(super) mod rules;
-pub(super) mod values;
 
 use serde::Deserialize;
 use serde::de::value::Error as ValueError;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
 
+pub(super) use free::{FreeTable, OneOrMany, RawWhere};
+pub(super) use number::Number;
+pub(super) use receiver::RawReceiver;
 use rules::{RawIdentity, RawRotation, RawRule, RawRules, RawSilence};
 
 /// Text with its place.
@@ -38,6 +43,7 @@ pub(super) struct RawConfig {
     pub(super) identity: Option<Vec<Spanned<RawIdentity>>>,
     pub(super) rotation: Option<Vec<Spanned<RawRotation>>>,
     pub(super) silence: Option<Vec<Spanned<RawSilence>>>,
+    pub(super) receiver: Option<Vec<Spanned<RawReceiver>>>,
 }
 
 /// `[http]`

@@ -6,7 +6,9 @@ use super::raw::rule_tests::{RawExpect, RawRuleTest, RawRuleTests};
 use super::raw::rules::{
     RawAdjustment, RawAnnotations, RawIdentity, RawRotation, RawRule, RawRules, RawSilence,
 };
-use super::raw::{RawConfig, RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, keys_of};
+use super::raw::{
+    RawConfig, RawHttp, RawMetrics, RawReceiver, RawRoutes, RawServer, RawSource, keys_of,
+};
 use crate::rules::builtin::NAMES;
 use crate::rules::field::Field;
 
@@ -46,11 +48,11 @@ pub(super) const TOP: Section = Section {
     names: &[],
     shape: Shape::Top,
     keys: keys_of::<RawConfig>,
-    later_keys: &["receiver"],
+    later_keys: &[],
     inner: &SECTIONS,
 };
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     Section::table(&["http"], keys_of::<RawHttp>).later(&[
         "tls_cert",
         "tls_key",
@@ -73,6 +75,7 @@ const SECTIONS: [Section; 10] = [
     Section::tables(&["identity"], keys_of::<RawIdentity>).with(&[LABELS]),
     Section::tables(&["rotation"], keys_of::<RawRotation>),
     Section::tables(&["silence"], keys_of::<RawSilence>).with(&[Section::free(&["where"])]),
+    Section::tables(&["receiver"], keys_of::<RawReceiver>).with(&[Section::free(&["where"])]),
 ];
 
 /// What a file of tests can have.

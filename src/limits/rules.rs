@@ -5,9 +5,6 @@ use std::time::Duration;
 /// Most `[[rule]]` tables; one more is a configuration error.
 pub const RULES_MAX: usize = 200;
 
-/// Most patterns for one key of a `where`; one more is a configuration error.
-pub const WHERE_PATTERNS_MAX: usize = 64;
-
 /// Longest pattern of a `where`, in bytes; a longer one is a configuration error.
 pub const WHERE_PATTERN_BYTES_MAX: usize = 512;
 

@@ -22,7 +22,7 @@ use crate::config::raw::{RawConfig, Text, Texts};
 use crate::limits::{RULE_WINDOW_MAX, RULE_WINDOW_MIN, RULES_MAX};
 use crate::rules::builtin::NAMES;
 use crate::rules::{Field, Identities, Rotations, Rule, Rules, Severity, Silences};
-use label_names::LabelNames;
+pub(super) use label_names::LabelNames;
 use texts::Labels;
 use values::millis;
 
@@ -38,16 +38,14 @@ pub(super) struct Alerting {
 }
 
 impl Check<'_> {
-    pub(super) fn alerting(&mut self, raw: &RawConfig) -> Alerting {
-        let names = LabelNames::of(raw);
-        let mut rules =
-            raw.rules.as_ref().map(|raw| self.adjusted(raw, &names)).unwrap_or_default();
-        rules.rules = self.rules(raw.rule.as_deref().unwrap_or_default(), &names);
+    pub(super) fn alerting(&mut self, raw: &RawConfig, names: &LabelNames) -> Alerting {
+        let mut rules = raw.rules.as_ref().map(|raw| self.adjusted(raw, names)).unwrap_or_default();
+        rules.rules = self.rules(raw.rule.as_deref().unwrap_or_default(), names);
         Alerting {
             rules,
             identities: self.identities(raw.identity.as_deref().unwrap_or_default()),
             rotations: self.rotations(raw.rotation.as_deref().unwrap_or_default()),
-            silences: self.silences(raw.silence.as_deref().unwrap_or_default(), &names),
+            silences: self.silences(raw.silence.as_deref().unwrap_or_default(), names),
         }
     }
 

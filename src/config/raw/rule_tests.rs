@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Text;
-use super::values::FreeTable;
+use super::{FreeTable, Text};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
-use super::values::{FreeTable, Number, RawWhere};
-use super::{Text, Texts};
+use super::{FreeTable, Number, RawWhere, Text, Texts};
 
 /// `[rules]`
 #[derive(Debug, Default)]

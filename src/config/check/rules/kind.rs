@@ -6,8 +6,8 @@ use toml::Spanned;
 
 use super::super::Check;
 use super::values::{Fraction, millis};
+use crate::config::raw::Number;
 use crate::config::raw::rules::RawRule;
-use crate::config::raw::values::Number;
 use crate::limits::{RULE_THRESHOLD_MAX, RULE_TIMES_MAX, RULE_WITHIN_MAX};
 use crate::rules::rule::Per;
 use crate::rules::{Field, Kind};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::raw::FreeTable;
 use crate::config::raw::RawConfig;
 use crate::config::raw::Text;
-use crate::config::raw::values::FreeTable;
 use crate::rules::Field;
 use crate::rules::builtin::NAMES;
 
@@ -12,7 +12,7 @@ use crate::rules::builtin::NAMES;
 pub(super) const OF_ANY: [&str; 3] = ["alertname", "severity", "owner"];
 
 /// What a file makes known of labels and their values.
-pub(super) struct LabelNames {
+pub(in super::super) struct LabelNames {
     /// Those that identities give.
     of_identities: BTreeSet<String>,
     /// Those that some alert can have.
@@ -24,7 +24,7 @@ pub(super) struct LabelNames {
 }
 
 impl LabelNames {
-    pub(super) fn of(raw: &RawConfig) -> LabelNames {
+    pub(in super::super) fn of(raw: &RawConfig) -> LabelNames {
         let identities = raw.identity.as_deref().unwrap_or_default();
         let rules = raw.rule.as_deref().unwrap_or_default();
         let adjusted = raw.rules.as_ref().map_or(&[][..], |rules| &rules.adjusted);

@@ -9,9 +9,9 @@ use super::texts::inside_of;
 use crate::config::nearest::nearest;
 use crate::config::problem::Problem;
 use crate::config::raw::Text;
-use crate::config::raw::values::{OneOrMore, RawWhere};
+use crate::config::raw::{OneOrMany, RawWhere};
 use crate::config::written::WrittenPattern;
-use crate::limits::{WHERE_PATTERN_BYTES_MAX, WHERE_PATTERNS_MAX};
+use crate::limits::{WHERE_LABELS_MAX, WHERE_PATTERN_BYTES_MAX, WHERE_PATTERNS_MAX};
 use crate::rules::filter::glob_matches;
 use crate::rules::{Field, Filter, LabelFilter, Severity};
 
@@ -49,7 +49,7 @@ impl Check<'_> {
     }
 
     /// The `where` of what is about alerts.
-    pub(super) fn alert_filter(
+    pub(in super::super) fn alert_filter(
         &mut self,
         raw: Option<&RawWhere>,
         place: &str,
@@ -60,6 +60,11 @@ impl Check<'_> {
         let Some(raw) = raw else { return filter };
         for (key, value) in raw.get_ref() {
             let label = key.get_ref().as_str();
+            if raw.get_ref().len() > WHERE_LABELS_MAX {
+                let title = format!("too many labels{place}");
+                self.problem(raw.span(), title, format!("expected at most {WHERE_LABELS_MAX}"));
+                break;
+            }
             if !names.all().any(|known| known == label) {
                 let title = format!("no alert has the label `{label}`{place}");
                 self.unknown(key, title, "label", names.all());
@@ -92,22 +97,12 @@ impl Check<'_> {
     fn pattern_texts(
         &mut self,
         table: &RawWhere,
-        (key, value): (&Text, &Spanned<OneOrMore>),
+        (key, value): (&Text, &Spanned<OneOrMany>),
         place: &str,
         flag: bool,
     ) -> Vec<Text> {
         let key = key.get_ref();
-        let written: Vec<Text> = match value.get_ref() {
-            OneOrMore::One(text) => vec![Spanned::new(value.span(), text.clone())],
-            OneOrMore::More(texts) => texts.clone(),
-            OneOrMore::Flag(is_on) if flag => vec![Spanned::new(value.span(), is_on.to_string())],
-            OneOrMore::Flag(_) => {
-                let title = format!("`{key}`{place} has the wrong type");
-                let label = "expected a string or an array of strings, found a boolean";
-                self.problem(value.span(), title, label);
-                return Vec::new();
-            }
-        };
+        let Some(written) = self.texts(value, key, place, flag) else { return Vec::new() };
         if written.is_empty() && !self.is_lost(table.span().start, key) {
             let title = format!("`{key}`{place} is empty");
             let label = "expected at least one pattern: this matches nothing";
@@ -116,6 +111,27 @@ impl Check<'_> {
         let written = Spanned::new(value.span(), written);
         let texts = self.list(Some(&written), key, place, WHERE_PATTERNS_MAX).iter();
         texts.filter(|text| self.is_short(text, key, place)).cloned().collect()
+    }
+
+    /// One text or several, each with its place. `flag`: a boolean stands for its name.
+    pub(in super::super) fn texts(
+        &mut self,
+        value: &Spanned<OneOrMany>,
+        key: &str,
+        place: &str,
+        flag: bool,
+    ) -> Option<Vec<Text>> {
+        Some(match value.get_ref() {
+            OneOrMany::One(text) => vec![Spanned::new(value.span(), text.clone())],
+            OneOrMany::Many(texts) => texts.clone(),
+            OneOrMany::Flag(is_on) if flag => vec![Spanned::new(value.span(), is_on.to_string())],
+            OneOrMany::Flag(_) => {
+                let title = format!("`{key}`{place} has the wrong type");
+                let label = "expected a string or an array of strings, found a boolean";
+                self.problem(value.span(), title, label);
+                return None;
+            }
+        })
     }
 
     fn is_short(&mut self, pattern: &Text, key: &str, place: &str) -> bool {

@@ -7,8 +7,8 @@ use toml::Spanned;
 
 use super::super::Check;
 use crate::config::duration::{DurationText, parse_duration};
+use crate::config::raw::Number;
 use crate::config::raw::Text;
-use crate::config::raw::values::Number;
 
 /// What a fraction may be.
 #[derive(Clone, Copy)]
