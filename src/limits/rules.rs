@@ -1,4 +1,5 @@
-//! Bounds of what the configuration says of rules, identities and silences.
+//! Bounds of rules: of what they remember, and of what the configuration says of them, of identities and
+//! of silences.
 
 use std::time::Duration;
 
@@ -53,3 +54,34 @@ pub const RULE_TEST_EXPECT_MAX: usize = 100;
 
 /// Largest log that a test of rules may name, in bytes; with a larger one it fails.
 pub const RULE_TEST_LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+// ---- what the engine remembers ----
+
+/// Steps of a rule's window: it is evaluated at the end of each.
+pub const RULE_WINDOW_STEPS: i64 = 30;
+
+/// Different values that one group of a rule tells apart in its window; further ones are counted.
+pub const RULE_VALUES_MAX: usize = 64;
+
+/// Groups of one rule. The least recently seen that is not firing leaves first, counted.
+pub const RULE_GROUPS_MAX: usize = 512;
+
+/// Known subjects by which claims are recognised. Further ones are counted, and claims of theirs count
+/// as a stranger's.
+pub const SUBJECTS_MAX: usize = 28_000;
+
+/// Issuers of which it is known that a certificate was verified. Further ones are counted.
+pub const ISSUERS_MAX: usize = 1000;
+
+/// Certificates that came from several networks, whose networks are remembered, and networks of one of
+/// them. One that came from more is at home everywhere.
+pub const ROAMING_CERTIFICATES_MAX: usize = 4096;
+
+/// Networks that are remembered of one certificate.
+pub const NETWORKS_MAX: usize = 32;
+
+/// Bytes of a client's text in a label or message of an alert; the rest is cut.
+pub const RULE_TEXT_BYTES_MAX: usize = 256;
+
+/// Values that a rule of the kind `first_seen` remembers. Further ones are counted, and are nothing new.
+pub const FIRST_SEEN_MAX: usize = 4096;
