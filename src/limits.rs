@@ -571,6 +571,9 @@ pub const RULE_TEXT_BYTES_MAX: usize = 256;
 pub const FIRST_SEEN_MAX: usize = 4096;
 // ---- receivers of alerts ----
 
+/// Alerts that fire and that nobody was told of yet. Further ones are counted, and in the metrics only.
+pub const ALERTS_HELD_MAX: usize = 4096;
+
 /// Most `[[receiver]]` tables; one more is a configuration error.
 pub const RECEIVERS_MAX: usize = 16;
 
