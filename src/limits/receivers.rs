@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::STOP_GRACE;
 
+/// Alerts that fire and that nobody was told of yet. Further ones are counted, and in the metrics only.
+pub const ALERTS_HELD_MAX: usize = 4096;
+
 /// Most `[[receiver]]` tables; one more is a configuration error.
 pub const RECEIVERS_MAX: usize = 16;
 

@@ -31,7 +31,7 @@ mod webhook;
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
 pub use notification::{Notification, NotificationError};
@@ -101,7 +101,7 @@ pub struct Earlier {
 #[derive(Debug)]
 pub struct Notifier {
     receivers: Vec<(String, Arc<Shared>)>,
-    tasks: JoinSet<()>,
+    tasks: Mutex<JoinSet<()>>,
     stop: watch::Sender<bool>,
 }
 
@@ -123,7 +123,7 @@ impl Notifier {
         let now = Now { monotonic: clock.monotonic(), unix: clock.now() };
         let deliveries = restored(&targets, earlier, now);
         let mut notifier =
-            Notifier { receivers: Vec::new(), tasks: JoinSet::new(), stop: stop.clone() };
+            Notifier { receivers: Vec::new(), tasks: Mutex::default(), stop: stop.clone() };
         for (target, delivery) in targets.into_iter().zip(deliveries) {
             let shared = Arc::new(Shared::new(delivery));
             notifier.receivers.push((target.name.clone(), Arc::clone(&shared)));
@@ -134,7 +134,7 @@ impl Notifier {
                 clock: clock.clone(),
                 stop: stop.subscribe(),
             };
-            notifier.tasks.spawn(sender.run());
+            notifier.tasks.get_mut().spawn(sender.run());
         }
         (notifier, settled_told)
     }
@@ -162,9 +162,10 @@ impl Notifier {
 
     /// Lets requests on their way end, for [`crate::limits::NOTIFY_STOP_GRACE`] at most, and says what
     /// else is done with. What is not is the next start's.
-    pub async fn stop(mut self) {
+    pub async fn stop(&self) {
         self.stop.send_replace(true);
-        while self.tasks.join_next().await.is_some() {}
+        let mut tasks = self.tasks.lock().await;
+        while tasks.join_next().await.is_some() {}
     }
 }
 
