@@ -64,7 +64,7 @@ pub const RULE_WINDOW_STEPS: i64 = 30;
 pub const RULE_VALUES_MAX: usize = 64;
 
 /// Groups of one rule. The least recently seen that is not firing leaves first, counted.
-pub const RULE_GROUPS_MAX: usize = 512;
+pub const RULE_GROUPS_MAX: usize = 256;
 
 /// Known subjects by which claims are recognised. Further ones are counted, and claims of theirs count
 /// as a stranger's.
