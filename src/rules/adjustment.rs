@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::builtin::{Builtin, Condition};
 use super::rule::{Kind, Rule, Severity};
 use super::template::Template;
-use crate::limits::LEARNING_DEFAULT;
+use crate::limits::{LEARNING_DEFAULT, RULE_VALUES_MAX};
 
 /// What the configuration says of rules.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,9 @@ pub enum AdjustError {
     /// The rule's is a number of things.
     #[error("expected a whole number, at least 1")]
     Whole,
+    /// More different values than are told apart.
+    #[error("expected at most {RULE_VALUES_MAX}")]
+    TooMany,
 }
 
 impl Builtin {
@@ -97,16 +100,22 @@ impl Builtin {
     }
 
     fn set_threshold(&mut self, to: f64) -> Result<(), AdjustError> {
-        if let Condition::LockedOut { claims: count, .. } | Condition::Lockout { sources: count } =
-            &mut self.special.condition
-        {
-            *count = whole(to)?;
-            return Ok(());
+        match &mut self.special.condition {
+            Condition::LockedOut { claims, .. } => {
+                *claims = whole(to)?;
+                return Ok(());
+            }
+            Condition::Lockout { sources } => {
+                *sources = values(to)?;
+                return Ok(());
+            }
+            _ => {}
         }
         match &mut self.rule.kind {
             Kind::Ratio { threshold, .. } if to > 0.0 && to <= 1.0 => *threshold = to,
             Kind::Ratio { .. } => return Err(AdjustError::Share),
-            Kind::Count { threshold } | Kind::Distinct { threshold, .. } => *threshold = whole(to)?,
+            Kind::Count { threshold } => *threshold = whole(to)?,
+            Kind::Distinct { threshold, .. } => *threshold = values(to)?,
             Kind::FirstSeen { .. } | Kind::Expiring { .. } | Kind::Absent { .. } => {
                 return Err(AdjustError::NoThreshold);
             }
@@ -120,6 +129,12 @@ impl Builtin {
 fn whole(number: f64) -> Result<u64, AdjustError> {
     let count = if number.fract() == 0.0 { format!("{number:.0}").parse().ok() } else { None };
     count.filter(|count| *count >= 1).ok_or(AdjustError::Whole)
+}
+
+/// So many different values, no more than are told apart.
+fn values(number: f64) -> Result<u64, AdjustError> {
+    let count = whole(number)?;
+    if count <= RULE_VALUES_MAX as u64 { Ok(count) } else { Err(AdjustError::TooMany) }
 }
 
 #[cfg(test)]
@@ -145,7 +160,8 @@ mod tests {
         check("misdirected_requests", f64::NAN, Err(AdjustError::Whole));
         check("misdirected_requests", f64::INFINITY, Err(AdjustError::Whole));
         check("misdirected_requests", 0.0, Err(AdjustError::Whole));
-        check("certificate_shared", 9.0, Ok(()));
+        check("certificate_shared", 64.0, Ok(()));
+        check("certificate_shared", 65.0, Err(AdjustError::TooMany));
         check("known_client_locked_out", 5.0, Ok(()));
         check("route_lockout", 4.0, Ok(()));
         check("log_silent", 4.0, Err(AdjustError::NoThreshold));

@@ -207,8 +207,28 @@ fn numbers_and_durations_that_cannot_be() {
         &[
             "5:13: `threshold` in rule `r` has the wrong type: expected a number that fits into 64 bits",
             "6:16: `min_requests` in rule `r` is out of range: expected 1 to 1000000000",
-            "7:15: `min_clients` in rule `r` is out of range: expected 0 to 1000000000",
+            "7:15: `min_clients` in rule `r` is out of range: expected 0 to 64",
             "8:7: `per` in rule `r` cannot be `client`: expected \"request\" or \"connection\"",
+        ],
+    );
+    check(
+        &rule("kind = 'distinct'\nof = 'cn'\nthreshold = 65"),
+        &["5:13: `threshold` in rule `r` is out of range: expected 1 to 64"],
+    );
+    check(
+        &rule("kind = 'first_seen'\nof = 'cn'\nfor = '5m'"),
+        &[
+            "5:7: `for` in rule `r` is impossible: expected less than its `window`: a value is new for no longer",
+        ],
+    );
+    valid(&rule("kind = 'first_seen'\nof = 'cn'\nfor = '5m'\nwindow = '10m'"));
+    check(
+        &rule(
+            "kind = 'expiring'\nwithin = '1d'\nwhere.server = 'a'\nwhere.cn = 'a'\nby = ['o', 'route']",
+        ),
+        &[
+            "5:7: `server` in `where` of rule `r` is nothing that a certificate has: kind expiring knows subject_dn, cn, o, issuer_dn, fingerprint, owner",
+            "7:12: `route` in `by` of rule `r` is nothing that a certificate has: kind expiring knows subject_dn, cn, o, issuer_dn, fingerprint, owner",
         ],
     );
     for (threshold, problem) in [

@@ -21,7 +21,7 @@ use crate::config::raw::rules::RawRule;
 use crate::config::raw::{RawConfig, Text, Texts};
 use crate::limits::{RULE_WINDOW_MAX, RULE_WINDOW_MIN, RULES_MAX};
 use crate::rules::builtin::NAMES;
-use crate::rules::{Field, Identities, Rotations, Rule, Rules, Severity, Silences};
+use crate::rules::{Field, Identities, Kind, Rotations, Rule, Rules, Severity, Silences};
 pub(super) use label_names::LabelNames;
 use texts::Labels;
 use values::millis;
@@ -71,6 +71,7 @@ impl Check<'_> {
         let kind = self.kind(table, &by, place);
         let window = self.millis(raw.window.as_ref(), "window", place, windows());
         let hold = self.millis(raw.hold.as_ref(), "for", place, holds());
+        self.never_holds(raw, kind.as_ref(), hold, window, place);
         let keep = self.millis(raw.keep_firing_for.as_ref(), "keep_firing_for", place, holds());
         let severity = raw.severity.as_ref().and_then(|text| self.severity(text, place));
         let own: Vec<&str> = by.iter().map(|field| field.as_str()).collect();
@@ -90,6 +91,23 @@ impl Check<'_> {
             labels,
             annotations,
         })
+    }
+
+    /// Says that a rule cannot fire, for its condition does not hold for so long.
+    fn never_holds(
+        &mut self,
+        raw: &RawRule,
+        kind: Option<&Kind>,
+        hold: Option<i64>,
+        window: Option<i64>,
+        place: &str,
+    ) {
+        if let (Some(Kind::FirstSeen { .. }), Some(hold), Some(text)) = (kind, hold, &raw.hold)
+            && hold >= window.unwrap_or(WINDOW_DEFAULT_MILLIS)
+        {
+            let label = "expected less than its `window`: a value is new for no longer";
+            self.problem(text.span(), format!("`for`{place} is impossible"), label);
+        }
     }
 
     /// The label `alertname`.

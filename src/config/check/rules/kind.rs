@@ -5,10 +5,11 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::super::Check;
+use super::texts::inside_of;
 use super::values::{Fraction, millis};
 use crate::config::raw::Number;
 use crate::config::raw::rules::RawRule;
-use crate::limits::{RULE_THRESHOLD_MAX, RULE_TIMES_MAX, RULE_WITHIN_MAX};
+use crate::limits::{RULE_THRESHOLD_MAX, RULE_TIMES_MAX, RULE_VALUES_MAX, RULE_WITHIN_MAX};
 use crate::rules::rule::Per;
 use crate::rules::{Field, Kind};
 
@@ -66,6 +67,14 @@ fn own_keys(raw: &RawRule) -> [OwnKey; 9] {
 fn span<T>(value: Option<&Spanned<T>>) -> Option<Range<usize>> {
     value.map(Spanned::span)
 }
+
+/// More values than are told apart are never reached.
+#[expect(clippy::cast_possible_truncation, reason = "a small constant")]
+const VALUES_MAX: u32 = RULE_VALUES_MAX as u32;
+
+/// What is known of a certificate without an event.
+const OF_CERTIFICATES: [Field; 6] =
+    [Field::SubjectDn, Field::Cn, Field::O, Field::IssuerDn, Field::Fingerprint, Field::Owner];
 
 impl Check<'_> {
     /// What a rule compares; `by` is the rule's.
@@ -129,13 +138,13 @@ impl Check<'_> {
             self.missing(table, "threshold", place, "a share, such as `threshold = 0.05`");
         }
         let threshold = self.fraction(raw.threshold.as_ref(), "threshold", place, Fraction::Share);
-        let mut least = |number: Option<&Spanned<i64>>, key, default| {
+        let mut least = |number: Option<&Spanned<i64>>, key, default, most: u32| {
             let Some(number) = number else { return default };
-            let range = default..=u64::from(RULE_THRESHOLD_MAX);
+            let range = default..=u64::from(most);
             self.whole(*number.get_ref(), number.span(), key, place, range).unwrap_or(default)
         };
-        let min_requests = least(raw.min_requests.as_ref(), "min_requests", 1);
-        let min_clients = least(raw.min_clients.as_ref(), "min_clients", 0);
+        let min_requests = least(raw.min_requests.as_ref(), "min_requests", 1, RULE_THRESHOLD_MAX);
+        let min_clients = least(raw.min_clients.as_ref(), "min_clients", 0, VALUES_MAX);
         let times_baseline = self.times(raw.times_baseline.as_ref(), "times_baseline", place);
         Some(Kind::Ratio {
             per: per.flatten().unwrap_or(Per::Request),
@@ -151,11 +160,28 @@ impl Check<'_> {
         if raw.within.is_none() {
             self.missing(table, "within", place, "`within = \"14d\"`");
         }
+        self.only_of_certificates(raw, place);
         let range = 1..=millis(RULE_WITHIN_MAX);
         let within = self.millis(raw.within.as_ref(), "within", place, range);
         let share = raw.share_of_lifetime.as_ref();
         let share = self.fraction(share, "share_of_lifetime", place, Fraction::Share);
         Some(Kind::Expiring { within_millis: within?, share_of_lifetime: share.unwrap_or(1.0) })
+    }
+
+    /// Refuses what is about events, where certificates are asked for.
+    fn only_of_certificates(&mut self, raw: &RawRule, place: &str) {
+        let filter = raw.filter.iter().flat_map(|filter| filter.get_ref().keys());
+        let by = raw.by.iter().flat_map(|by| by.get_ref());
+        for (key, text) in filter.map(|text| ("where", text)).chain(by.map(|text| ("by", text))) {
+            let field = Field::from_name(text.get_ref());
+            if field.is_some_and(|field| !OF_CERTIFICATES.contains(&field)) {
+                let place = inside_of(key, place);
+                let title =
+                    format!("`{}`{place} is nothing that a certificate has", text.get_ref());
+                let names = OF_CERTIFICATES.map(Field::as_str).join(", ");
+                self.problem(text.span(), title, format!("kind expiring knows {names}"));
+            }
+        }
     }
 
     /// `threshold` of a kind that counts.
@@ -171,7 +197,8 @@ impl Check<'_> {
         };
         match threshold.get_ref() {
             Number::Whole(number) => {
-                let range = 1..=u64::from(RULE_THRESHOLD_MAX);
+                let most = if kind == Named::Distinct { VALUES_MAX } else { RULE_THRESHOLD_MAX };
+                let range = 1..=u64::from(most);
                 self.whole(*number, threshold.span(), "threshold", place, range)
             }
             Number::Fraction(_) => {
