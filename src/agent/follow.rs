@@ -3,7 +3,7 @@
 //! No queue per line: it takes a chunk of each source in turn, counts its lines in place, and
 //! between two chunks answers what others ask for. It never waits for them. That files may have
 //! changed it is told by [`Requests::wake`]; whether they have, it finds out itself, at least every
-//! [`LOOK_INTERVAL_MAX`](crate::limits::LOOK_INTERVAL_MAX). While they change all the time it asks not
+//! [`LOOK_INTERVAL_MAX`]. While they change all the time it asks not
 //! to be told: see [`Pace`].
 
 use std::collections::HashSet;
