@@ -48,6 +48,9 @@ pub const ROUTES_DEFAULT: usize = 500;
 /// Highest value of `[routes] limit`, in routes.
 pub const ROUTES_MAX: usize = 10_000;
 
+/// How much of a log passes before rules compare with the past, unless `learning` says otherwise.
+pub const LEARNING_DEFAULT: Duration = Duration::from_secs(3600);
+
 /// How late an event may come and still count in its window, unless `lateness` says otherwise.
 pub const LATENESS_DEFAULT: Duration = Duration::from_secs(5);
 
@@ -529,3 +532,34 @@ pub const SANDBOX_PROBLEMS_MAX: usize = 8;
 /// Certificates in each of the lists of the metrics; further ones are not shown there. Each is a
 /// series, and clients make certificates.
 pub const METRICS_CERTIFICATES_MAX: usize = 100;
+
+// ---- rules ----
+
+/// Steps of a rule's window: it is evaluated at the end of each.
+pub const RULE_WINDOW_STEPS: i64 = 30;
+
+/// Different values that one group of a rule tells apart in its window; further ones are counted.
+pub const RULE_VALUES_MAX: usize = 64;
+
+/// Groups of one rule. The least recently seen that is not firing leaves first, counted.
+pub const RULE_GROUPS_MAX: usize = 512;
+
+/// Known subjects by which claims are recognised. Further ones are counted, and claims of theirs count
+/// as a stranger's.
+pub const SUBJECTS_MAX: usize = 28_000;
+
+/// Issuers of which it is known that a certificate was verified. Further ones are counted.
+pub const ISSUERS_MAX: usize = 1000;
+
+/// Certificates that came from several networks, whose networks are remembered, and networks of one of
+/// them. One that came from more is at home everywhere.
+pub const ROAMING_CERTIFICATES_MAX: usize = 4096;
+
+/// Networks that are remembered of one certificate.
+pub const NETWORKS_MAX: usize = 32;
+
+/// Bytes of a client's text in a label or message of an alert; the rest is cut.
+pub const RULE_TEXT_BYTES_MAX: usize = 256;
+
+/// Values that a rule of the kind `first_seen` remembers. Further ones are counted, and are nothing new.
+pub const FIRST_SEEN_MAX: usize = 4096;

@@ -1,6 +1,6 @@
 //! The way of one line: record, event, ledger. No I/O, no clock, no allocation for what is known.
 
-use gatelog_parsers::line::{LineParser, Record, Spans};
+use gatelog_parsers::line::{self, LineParser, Spans};
 use gatelog_parsers::short::are_same;
 use gatelog_parsers::time_stamp::UnixMillis;
 use minicbor::{Decode, Encode};
@@ -9,7 +9,7 @@ use crate::event::route::Router;
 use crate::event::server::Server;
 use crate::event::verdict::Verdict;
 use crate::event::{Event, Judge};
-use crate::ledger::Ledger;
+use crate::ledger::Record;
 use crate::ledger::limit_hits::Limit;
 use crate::limits::{LINE_BYTES_MAX, UNKNOWN_GATES_MAX};
 use crate::source::Line;
@@ -165,34 +165,36 @@ impl Reader {
         Reader { parser, judge, spans, range, counts, last_time, unknown_gates }
     }
 
-    /// Counts a line in the ledger. What does not fit is counted as unparsed, and said by the result. A
+    /// Counts a line, in a ledger mostly. What does not fit is counted as unparsed, and said by the result. A
     /// line of the error log is counted as such; a client that can make its own look like one gains
     /// nothing, since the format of the access log is tried first.
-    pub fn count(&mut self, line: &Line<'_>, ledger: &mut Ledger, router: &Router) -> bool {
-        ledger.hit_if(line.cut, Limit::LineBytes);
+    pub fn count(&mut self, line: &Line<'_>, into: &mut impl Record, router: &Router) -> bool {
+        into.hit_if(line.cut, Limit::LineBytes);
         // The last value of a cut line is not whole: a time, say, would be another one.
         let record = match line.cut {
             true => None,
             false => self.parser.parse(line.bytes, &mut self.spans).ok(),
         };
         let event = record.and_then(|record| self.judge.judge(&record).ok());
-        match event {
-            Some(event) if self.range.holds(event.time) => {
-                self.counts.parsed += 1;
-                self.last_time = self.last_time.max(event.time);
-                if event.suspected && event.verdict != Verdict::NotTls {
-                    self.unknown_gates.add(event.server);
-                }
-                ledger.record(&event, router);
-            }
-            Some(_) => {}
-            None if line.is_error_log() => {
+        let Some(event) = event else {
+            let is_error_log = line.is_error_log();
+            if is_error_log {
                 self.counts.error_log += 1;
-                return true;
+            } else {
+                self.counts.unparsed += 1;
+                into.unparsed(self.judge.source());
             }
-            None => self.counts.unparsed += 1,
+            return is_error_log;
+        };
+        if self.range.holds(event.time) {
+            self.counts.parsed += 1;
+            self.last_time = self.last_time.max(event.time);
+            if event.suspected && event.verdict != Verdict::NotTls {
+                self.unknown_gates.add(event.server);
+            }
+            into.record(&event, router);
         }
-        event.is_some()
+        true
     }
 
     /// Hands on the line's record, and its event where the record tells a verdict, when it is one of the
@@ -203,7 +205,7 @@ impl Reader {
     pub fn read<R>(
         &mut self,
         line: &Line<'_>,
-        then: impl FnOnce(&Record<'_>, Option<&Event<'_>>) -> R,
+        then: impl FnOnce(&line::Record<'_>, Option<&Event<'_>>) -> R,
     ) -> Result<LineKind<R>, Unfit> {
         let is_error_log = || line.is_error_log();
         let Line { bytes: line, cut, .. } = *line;

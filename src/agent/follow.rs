@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::change_log;
 use super::keeper::Answer;
 use super::pace::Pace;
 use super::sandbox::Sandbox;
@@ -23,14 +22,16 @@ use super::saver::{Saver, SourceStates, Turn};
 use super::source::Source;
 use super::state::Begun;
 use super::twin_log::TwinLog;
+use super::{alert_log, change_log};
 use crate::clock::{Clock, Monotonic};
 use crate::event::route::Router;
 use crate::http::Readiness;
-use crate::ledger::Ledger;
 use crate::limits::{
-    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, SAVED_SOURCES_MAX, SCRAPE_READ_MAX,
-    STOP_DRAIN_GRACE, STOP_SAVE_GRACE,
+    CHUNK_BYTES, FOLLOW_REQUESTS_MAX, LINE_BYTES_MAX, LOOK_INTERVAL_MAX, SAVED_SOURCES_MAX,
+    SCRAPE_READ_MAX, STOP_DRAIN_GRACE, STOP_SAVE_GRACE,
 };
+use crate::rules::RuleSet;
+use crate::rules::watch::Watch;
 use crate::setup::source::{Setup, SetupError, SourceSetup};
 use crate::show::metrics::Snapshot;
 use crate::source::feed::Wake;
@@ -42,6 +43,11 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A round of fewer bytes has most likely met the end of each file.
 const ROUND_BYTES_MIN: u64 = 64 * 1024;
+
+/// What has been written must have been read before the time is said to have passed.
+const TICK_SLACK: Duration = Duration::from_secs(1);
+
+const _: () = assert!(LOOK_INTERVAL_MAX.as_millis() < TICK_SLACK.as_millis());
 
 const _: () = assert!(ROUND_BYTES_MIN < (CHUNK_BYTES - LINE_BYTES_MAX) as u64);
 
@@ -143,7 +149,7 @@ pub(super) struct Follow {
     /// Handed to new sources.
     wake: Wake,
     router: Router,
-    ledger: Ledger,
+    watch: Watch,
     saver: Option<Saver>,
     /// Why nothing can be saved although somebody wants it to be.
     no_saver: Option<String>,
@@ -199,7 +205,7 @@ impl Follow {
     pub(super) fn new(setup: Setup, state: Begun, around: Around) -> Result<Follow, SetupError> {
         let Around { inbox, clock, readiness, watched, sandbox, wake } = around;
         let Setup { config, router, sources, .. } = setup;
-        let Begun { ledger, sources: mut other_sources, saver, failure } = state;
+        let Begun { watch, sources: mut other_sources, saver, failure } = state;
         let begin = |setup| begin_source(setup, &mut other_sources, &wake);
         let sources = sources.into_iter().map(begin).collect::<Result<_, _>>()?;
         Ok(Follow {
@@ -207,7 +213,7 @@ impl Follow {
             sources,
             wake,
             router,
-            ledger,
+            watch,
             saver,
             no_saver: failure,
             other_sources,
@@ -255,6 +261,7 @@ impl Follow {
             if unread {
                 unread = self.read_on();
             }
+            self.tick(!unread);
             self.save();
         }
         let told = self.clock.monotonic();
@@ -300,7 +307,7 @@ impl Follow {
         let mut rest = self.rest();
         // A busy log is looked at soon enough to save it.
         if let Some(saver) = self.saver.as_ref().filter(|_| !self.pace.is_busy()) {
-            rest = rest.min(saver.rest(&mut self.ledger));
+            rest = rest.min(saver.rest(&mut self.watch));
         }
         self.inbox.wait(rest)
     }
@@ -333,7 +340,7 @@ impl Follow {
             self.watch();
         }
         self.tell_readiness();
-        self.twin_log.say(&self.ledger.twins, now);
+        self.twin_log.say(&self.watch.ledger.twins, now);
     }
 
     /// Goes by what was read since the last look, and does without events while there is always some.
@@ -342,6 +349,18 @@ impl Follow {
         self.pace.look(now, read_bytes != self.read_bytes);
         self.read_bytes = read_bytes;
         self.watched.pause(self.pace.is_busy());
+    }
+
+    /// When the logs are quiet, time passes all the same. While they are read, their own time leads.
+    fn tick(&mut self, is_read: bool) {
+        if is_read {
+            let late = self.lateness + TICK_SLACK;
+            let late = i64::try_from(late.as_millis()).unwrap_or(i64::MAX);
+            self.watch.tick(self.clock.now().0.saturating_sub(late));
+        }
+        for alert in self.watch.take_changes() {
+            alert_log::say(&alert);
+        }
     }
 
     fn watch(&mut self) {
@@ -364,12 +383,12 @@ impl Follow {
 
     /// Reads a chunk of each source.
     fn read_round(&mut self) -> Round {
-        let Follow { sources, ledger, router, .. } = self;
+        let Follow { sources, watch, router, .. } = self;
         let mut round = Round { progress: false, bytes: 0 };
         for source in sources {
             let before = source.read_bytes();
             let progress = source.read(|reader, line| {
-                reader.is_some_and(|reader| reader.count(line, ledger, router))
+                reader.is_some_and(|reader| reader.count(line, watch, router))
             });
             round.progress |= progress == Progress::Read;
             round.bytes += source.read_bytes() - before;
@@ -382,8 +401,8 @@ impl Follow {
         let lateness = i64::try_from(self.lateness.as_millis()).unwrap_or(i64::MAX);
         // A quiet log must let the last hour's counts fall, so that its time is not the only one.
         let wall = self.clock.now().0.saturating_sub(lateness);
-        let now = self.ledger.seen.last.map_or(wall, |last| last.max(wall));
-        let mut snapshot = Snapshot::new(&self.ledger, sources, now);
+        let now = self.watch.ledger.seen.last.map_or(wall, |last| last.max(wall));
+        let mut snapshot = Snapshot::new(&self.watch.ledger, sources, now);
         snapshot.state_healthy = self.save_failure().is_none();
         snapshot.add_limits([
             ("watched_directories", self.unwatched),
@@ -424,8 +443,9 @@ impl Follow {
         self.other_sources.drain(..over);
         self.lateness = config.lateness;
         self.router = router;
-        self.ledger.set_routes_max(config.routes.limit);
-        self.ledger.routes.forget_paths();
+        self.watch.set_rules(Arc::new(RuleSet::of(&config)));
+        self.watch.ledger.set_routes_max(config.routes.limit);
+        self.watch.ledger.routes.forget_paths();
         self.look();
     }
 
@@ -438,7 +458,7 @@ impl Follow {
     fn save(&mut self) {
         let is_asked = !self.asked.is_empty();
         let turn = match &mut self.saver {
-            Some(saver) => saver.turn(&mut self.ledger, is_asked, self.pace.is_busy()),
+            Some(saver) => saver.turn(&mut self.watch, is_asked, self.pace.is_busy()),
             None => Turn::Answer,
         };
         self.inbox.waiting.store(is_asked && turn == Turn::Wait, Ordering::Release);
@@ -449,14 +469,14 @@ impl Follow {
                 self.answers().into_iter().for_each(Answer::send);
                 let states = self.states();
                 if let Some(saver) = &mut self.saver {
-                    saver.retry(&mut self.ledger, states);
+                    saver.retry(&mut self.watch, states);
                 }
             }
             Turn::Save => {
                 let (states, answers) = (self.states(), self.answers());
                 if let Some(saver) = &mut self.saver {
                     let changed = saver.changed(states);
-                    saver.save(&mut self.ledger, changed, answers);
+                    saver.save(&mut self.watch, changed, answers);
                 }
             }
         }
@@ -479,7 +499,7 @@ impl Follow {
         let states = self.states();
         let end = Monotonic::from_start(told.since_start() + STOP_SAVE_GRACE);
         if let Some(saver) = self.saver.take()
-            && !saver.close(&mut self.ledger, states, end)
+            && !saver.close(&mut self.watch, states, end)
         {
             tracing::error!("the last counts and places were not saved");
         }

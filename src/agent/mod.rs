@@ -10,6 +10,7 @@
 pub mod log;
 pub mod source;
 
+mod alert_log;
 mod change_log;
 mod follow;
 mod keeper;
@@ -40,6 +41,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{BindError, LimitHits, Readiness};
 use crate::limits::STOP_GRACE;
+use crate::rules::RuleSet;
 use crate::setup::needs;
 use crate::setup::source::{Options, Setup, SetupError};
 use crate::show::metrics::Metrics;
@@ -84,11 +86,12 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let setup = Setup::load(options)?;
     tracing::info!("gatelog {}", env!("CARGO_PKG_VERSION"));
     let clock = Clock::system();
-    let state = State::open(&setup.config, &clock)?;
+    let rules = Arc::new(RuleSet::of(&setup.config));
+    let state = State::open(&setup.config, &clock, &rules)?;
     // Before there is another thread: those that come inherit it.
     let sandbox = Arc::new(sandboxed(options, &setup, state.directory()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(agent(options, setup, state, &sandbox, clock))
+    runtime.block_on(agent(options, setup, state, &rules, &sandbox, clock))
 }
 
 /// Gives up what the agent will not need.
@@ -114,6 +117,7 @@ async fn agent(
     options: &Options,
     setup: Setup,
     state: State,
+    rules: &Arc<RuleSet>,
     sandbox: &Arc<Sandbox>,
     clock: Clock,
 ) -> Result<(), AgentError> {
@@ -131,7 +135,7 @@ async fn agent(
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
-    let state = state.begin(setup.config.routes.limit, &clock, &requests, sandbox)?;
+    let state = state.begin(setup.config.routes.limit, &clock, rules, &requests, sandbox)?;
     // A source that is no file wakes the thread for as long as somebody may ask it for something.
     let asking = Arc::new(requests.clone());
     let asked = Arc::downgrade(&asking);

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use super::keeper::{Answer, Answers, Done, Keeper, Work};
 use crate::clock::{Clock, Monotonic};
-use crate::ledger::Ledger;
 use crate::ledger::image::Refused;
 use crate::limits::{
     COMMIT_INTERVAL, COMMIT_INTERVAL_BUSY, IMAGE_BYTES_PER_EVENT, IMAGE_WAIT_MAX, IMAGE_WAIT_MIN,
     JOURNAL_BYTES_MAX, JOURNAL_EVENTS_MAX, JOURNAL_PIECE_BYTES, JOURNAL_PIECES_MAX,
     JOURNAL_UNSAVED_BYTES_MAX, SAVE_RETRY_MAX, SAVE_RETRY_MIN, SAVE_TOLD_INTERVAL, SAVE_WAIT_MAX,
 };
+use crate::rules::watch::Watch;
 use crate::store::{Changes, SavedSize};
 
 /// How often room for what is handed over is looked for.
@@ -115,11 +115,11 @@ impl Saver {
     pub(super) fn new(
         keeper: Keeper,
         clock: Clock,
-        ledger: &mut Ledger,
+        watch: &mut Watch,
         opened: Result<(SavedSize, SourceStates), String>,
     ) -> Saver {
         let now = clock.monotonic();
-        ledger.keep_journal(opened.is_ok());
+        watch.ledger.keep_journal(opened.is_ok());
         // Whoever opened it has said so.
         let reason = opened.as_ref().err().cloned();
         let told = Told { at: reason.is_some().then_some(now), reason };
@@ -156,7 +156,7 @@ impl Saver {
     }
 
     /// How long until there may be something to do although nothing was read.
-    pub(super) fn rest(&self, ledger: &mut Ledger) -> Duration {
+    pub(super) fn rest(&self, watch: &mut Watch) -> Duration {
         let now = self.clock.monotonic();
         match (&self.at_work, &self.health) {
             // What is done is learnt of at the next look. Each time that the thread wakes costs more
@@ -166,7 +166,7 @@ impl Saver {
             }
             (Some(_), _) => Duration::MAX,
             (None, Health::Failing { retry_at, .. }) => retry_at.since(now),
-            (None, Health::Saving) if unsaved_bytes(ledger) > 0 => {
+            (None, Health::Saving) if unsaved_bytes(watch) > 0 => {
                 COMMIT_INTERVAL.saturating_sub(now.since(self.last_save))
             }
             (None, Health::Saving) => Duration::MAX,
@@ -175,16 +175,16 @@ impl Saver {
 
     /// Learns what became of what was handed over, and says what is to be done now.
     /// `is_busy` is whether lines come all the time.
-    pub(super) fn turn(&mut self, ledger: &mut Ledger, is_asked: bool, is_busy: bool) -> Turn {
+    pub(super) fn turn(&mut self, watch: &mut Watch, is_asked: bool, is_busy: bool) -> Turn {
         while let Ok(done) = self.keeper.done.try_recv() {
-            self.take_done(done, ledger);
+            self.take_done(done, watch);
         }
-        if unsaved_bytes(ledger) >= JOURNAL_UNSAVED_BYTES_MAX {
-            self.wait(ledger);
+        if unsaved_bytes(watch) >= JOURNAL_UNSAVED_BYTES_MAX {
+            self.wait(watch);
         }
         let now = self.clock.monotonic();
         self.tell_if_late(now);
-        self.drop_journal_if_full(ledger);
+        self.drop_journal_if_full(watch);
         match (&self.health, &self.at_work) {
             (Health::Failing { retry_at, .. }, None) if *retry_at <= now => Turn::Retry,
             (Health::Failing { .. }, _) => Turn::Answer,
@@ -192,7 +192,7 @@ impl Saver {
             (Health::Saving, None) => {
                 let interval = if is_busy { COMMIT_INTERVAL_BUSY } else { COMMIT_INTERVAL };
                 let is_due = now.since(self.last_save) >= interval
-                    || unsaved_bytes(ledger) >= JOURNAL_PIECE_BYTES;
+                    || unsaved_bytes(watch) >= JOURNAL_PIECE_BYTES;
                 if is_asked || is_due { Turn::Save } else { Turn::Wait }
             }
         }
@@ -205,63 +205,53 @@ impl Saver {
     }
 
     /// Saves what was recorded, and these states. The answers go out when that is done.
-    pub(super) fn save(
-        &mut self,
-        ledger: &mut Ledger,
-        changed: SourceStates,
-        answers: Vec<Answer>,
-    ) {
+    pub(super) fn save(&mut self, watch: &mut Watch, changed: SourceStates, answers: Vec<Answer>) {
         self.last_save = self.clock.monotonic();
-        if unsaved_bytes(ledger) == 0 && changed.is_empty() {
+        if unsaved_bytes(watch) == 0 && changed.is_empty() {
             answers.into_iter().for_each(Answer::send);
             return;
         }
-        if self.wants_image(ledger) {
-            if let Ok(bytes) = self.hand_over_image(ledger) {
-                return self.finish_image(ledger, bytes, changed, answers);
+        if self.wants_image(watch) {
+            if let Ok(bytes) = self.hand_over_image(watch) {
+                return self.finish_image(watch, bytes, changed, answers);
             }
             // A disk that is too slow for that may still be fast enough for a piece of the journal.
             self.image_after = after(self.clock.monotonic(), SAVE_RETRY_MAX);
         }
         let spare = std::mem::take(&mut self.spare);
-        let journal = ledger.journal().map(|journal| journal.take(spare)).unwrap_or_default();
+        let journal = watch.ledger.journal().map(|journal| journal.take(spare)).unwrap_or_default();
         self.saved.pieces += u64::from(!journal.is_empty());
         self.saved.journal_bytes += journal.len() as u64;
         self.saved_sources.extend(changed.iter().cloned());
         let answers = Answers::new(answers);
         let changes = Changes { journal, sources: changed };
         let work = Work::Commit { changes, answers: answers.clone() };
-        self.hand_over(work, answers, ledger);
+        self.hand_over(work, answers, watch);
     }
 
     /// Tries to save again, after a failure: everything.
-    pub(super) fn retry(&mut self, ledger: &mut Ledger, states: SourceStates) {
-        match self.hand_over_image(ledger) {
-            Ok(bytes) => self.finish_image(ledger, bytes, states, Vec::new()),
-            Err(Refused) => self.fail("the disk does not keep up".to_owned(), ledger),
+    pub(super) fn retry(&mut self, watch: &mut Watch, states: SourceStates) {
+        match self.hand_over_image(watch) {
+            Ok(bytes) => self.finish_image(watch, bytes, states, Vec::new()),
+            Err(Refused) => self.fail("the disk does not keep up".to_owned(), watch),
         }
     }
 
     /// Saves what is left, waits for it until `end`, and ends the keeper. Returns whether all was saved.
-    pub(super) fn close(
-        mut self,
-        ledger: &mut Ledger,
-        states: SourceStates,
-        end: Monotonic,
-    ) -> bool {
+    pub(super) fn close(mut self, watch: &mut Watch, states: SourceStates, end: Monotonic) -> bool {
         self.end = Some(end);
-        self.wait_until_end(ledger);
+        self.wait_until_end(watch);
         let mut is_saved = false;
         if self.is_idle() {
             let changed = self.changed(states.clone());
-            self.save(ledger, changed, Vec::new());
-            self.wait_until_end(ledger);
+            self.save(watch, changed, Vec::new());
+            self.wait_until_end(watch);
             is_saved = self.is_idle();
         }
         if self.at_work.is_none() && (!is_saved || self.saved.pieces > 0) {
             // With an image the next start has less to do; or it is the last chance.
-            self.retry(ledger, states);
-            self.wait_until_end(ledger);
+            self.retry(watch, states);
+            self.wait_until_end(watch);
             is_saved |= self.is_idle();
         }
         self.keeper.end(end.since(self.clock.monotonic()));
@@ -273,9 +263,9 @@ impl Saver {
         self.at_work.is_none() && self.failure().is_none()
     }
 
-    fn wants_image(&self, ledger: &mut Ledger) -> bool {
+    fn wants_image(&self, watch: &mut Watch) -> bool {
         let saved = &self.saved;
-        let events = ledger.journal().map_or(0, |journal| journal.events());
+        let events = watch.ledger.journal().map_or(0, |journal| journal.events());
         let events_max = JOURNAL_EVENTS_MAX + saved.image_bytes / IMAGE_BYTES_PER_EVENT;
         let bytes_max = JOURNAL_BYTES_MAX.max(saved.image_bytes.saturating_mul(2));
         !saved.has_image
@@ -287,12 +277,12 @@ impl Saver {
 
     /// Hands over an image, part by part; returns its bytes. It counts for nothing until
     /// [`Saver::finish_image`].
-    fn hand_over_image(&mut self, ledger: &Ledger) -> Result<u64, Refused> {
+    fn hand_over_image(&mut self, watch: &Watch) -> Result<u64, Refused> {
         self.image += 1;
         let image = self.image;
         let until = after(self.clock.monotonic(), self.image_wait);
         let mut bytes = 0;
-        let handed_over = ledger.image(|part| {
+        let handed_over = watch.image(|part| {
             bytes += part.len() as u64;
             self.send_until(Work::ImagePart { image, part }, until).map_err(|_| Refused)
         });
@@ -305,27 +295,27 @@ impl Saver {
 
     fn finish_image(
         &mut self,
-        ledger: &mut Ledger,
+        watch: &mut Watch,
         image_bytes: u64,
         sources: SourceStates,
         answers: Vec<Answer>,
     ) {
         // What is recorded from here on comes after the image.
-        ledger.keep_journal(true);
+        watch.ledger.keep_journal(true);
         self.saved = SavedSize { has_image: true, image_bytes, ..SavedSize::default() };
         self.saved_sources.extend(sources.iter().cloned());
         let answers = Answers::new(answers);
         let work = Work::FinishImage { image: self.image, sources, answers: answers.clone() };
-        self.hand_over(work, answers, ledger);
+        self.hand_over(work, answers, watch);
     }
 
-    fn hand_over(&mut self, work: Work, answers: Answers, ledger: &mut Ledger) {
+    fn hand_over(&mut self, work: Work, answers: Answers, watch: &mut Watch) {
         let until = after(self.clock.monotonic(), IMAGE_WAIT_MIN);
         if self.send_until(work, until).is_ok() {
             let since = self.clock.monotonic();
             self.at_work = Some(AtWork { since, answers, is_late: false, is_stale: false });
         } else {
-            self.fail("the disk does not keep up".to_owned(), ledger);
+            self.fail("the disk does not keep up".to_owned(), watch);
             answers.send();
         }
     }
@@ -346,22 +336,22 @@ impl Saver {
     }
 
     /// Waits for what was handed over, until it is late.
-    fn wait(&mut self, ledger: &mut Ledger) {
+    fn wait(&mut self, watch: &mut Watch) {
         let Some(AtWork { since, is_late: false, .. }) = self.at_work else { return };
         let left = SAVE_WAIT_MAX.saturating_sub(self.clock.monotonic().since(since));
-        self.wait_for(left, ledger);
+        self.wait_for(left, watch);
     }
 
     /// Waits for what was handed over, however late.
-    fn wait_until_end(&mut self, ledger: &mut Ledger) {
+    fn wait_until_end(&mut self, watch: &mut Watch) {
         if let (Some(end), Some(_)) = (self.end, &self.at_work) {
-            self.wait_for(end.since(self.clock.monotonic()), ledger);
+            self.wait_for(end.since(self.clock.monotonic()), watch);
         }
     }
 
-    fn wait_for(&mut self, at_most: Duration, ledger: &mut Ledger) {
+    fn wait_for(&mut self, at_most: Duration, watch: &mut Watch) {
         if let Ok(done) = self.keeper.done.recv_timeout(at_most) {
-            self.take_done(done, ledger);
+            self.take_done(done, watch);
         }
     }
 
@@ -377,20 +367,20 @@ impl Saver {
         }
     }
 
-    fn drop_journal_if_full(&mut self, ledger: &mut Ledger) {
+    fn drop_journal_if_full(&mut self, watch: &mut Watch) {
         if let Some(AtWork { is_late: true, is_stale, .. }) = &mut self.at_work
-            && unsaved_bytes(ledger) >= JOURNAL_UNSAVED_BYTES_MAX
+            && unsaved_bytes(watch) >= JOURNAL_UNSAVED_BYTES_MAX
         {
             *is_stale = true;
-            self.drop_journal(ledger);
+            self.drop_journal(watch);
         }
     }
 
-    fn take_done(&mut self, done: Done, ledger: &mut Ledger) {
+    fn take_done(&mut self, done: Done, watch: &mut Watch) {
         let is_stale = self.at_work.take().is_some_and(|at_work| at_work.is_stale);
         self.spare = done.buffer;
         match done.result {
-            Err(reason) => self.fail(reason, ledger),
+            Err(reason) => self.fail(reason, watch),
             // The next try saves what was counted meanwhile.
             Ok(()) if is_stale => {}
             Ok(()) => {
@@ -403,13 +393,13 @@ impl Saver {
     }
 
     /// Goes on in memory.
-    fn fail(&mut self, reason: String, ledger: &mut Ledger) {
-        self.drop_journal(ledger);
+    fn fail(&mut self, reason: String, watch: &mut Watch) {
+        self.drop_journal(watch);
         self.set_failing(reason);
     }
 
-    fn drop_journal(&mut self, ledger: &mut Ledger) {
-        ledger.keep_journal(false);
+    fn drop_journal(&mut self, watch: &mut Watch) {
+        watch.ledger.keep_journal(false);
         self.saved_sources.clear();
     }
 
@@ -426,8 +416,8 @@ impl Saver {
     }
 }
 
-fn unsaved_bytes(ledger: &mut Ledger) -> usize {
-    ledger.journal().map_or(0, |journal| journal.len_bytes())
+fn unsaved_bytes(watch: &mut Watch) -> usize {
+    watch.ledger.journal().map_or(0, |journal| journal.len_bytes())
 }
 
 fn after(now: Monotonic, wait: Duration) -> Monotonic {

@@ -12,11 +12,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
+use crate::rules::RuleSet;
+use crate::rules::watch::Watch;
 use crate::store::{Saved, SavedSize, Store, StoreError};
 
 /// What is known before any thread has started.
 pub(super) struct State {
-    ledger: Option<Ledger>,
+    watch: Option<Watch>,
     sources: SourceStates,
     size: SavedSize,
     place: Place,
@@ -33,7 +35,7 @@ enum Place {
 
 /// What the reading thread starts with.
 pub(super) struct Begun {
-    pub(super) ledger: Ledger,
+    pub(super) watch: Watch,
     pub(super) sources: SourceStates,
     /// None where nothing is to be saved.
     pub(super) saver: Option<Saver>,
@@ -47,7 +49,11 @@ impl State {
     /// # Errors
     /// When another agent holds the state, or a newer one wrote it. What cannot be used for another
     /// reason is said, and the agent runs in memory.
-    pub(super) fn open(config: &Config, clock: &Clock) -> Result<State, StoreError> {
+    pub(super) fn open(
+        config: &Config,
+        clock: &Clock,
+        rules: &Arc<RuleSet>,
+    ) -> Result<State, StoreError> {
         let directory = match config.state_dir.path(&|name| std::env::var_os(name)) {
             Ok(None) => {
                 tracing::info!("state_dir is none: counts start at zero and end with this process");
@@ -59,18 +65,18 @@ impl State {
                 return Ok(State::empty(Place::Nowhere(error.to_string())));
             }
         };
-        let (store, saved) = match Store::open(&directory, clock.now()) {
+        let (store, saved) = match Store::open(&directory, clock.now(), rules) {
             Ok(opened) => opened,
             Err(error @ (StoreError::Held { .. } | StoreError::Newer { .. })) => return Err(error),
             Err(error) => {
                 let reason = error.to_string();
                 tracing::error!(reason, "the state is not saved; counting goes on in memory");
-                return Ok(State::unsaved(directory, reason));
+                return Ok(State::unsaved(directory, reason, rules));
             }
         };
         say(store.path(), &saved);
         Ok(State {
-            ledger: saved.ledger,
+            watch: saved.watch,
             sources: saved.sources,
             size: saved.size,
             place: Place::Directory(directory, Ok(store)),
@@ -86,18 +92,18 @@ impl State {
     }
 
     /// From what was saved once, if that can be read at least.
-    fn unsaved(directory: PathBuf, reason: String) -> State {
-        let saved = Store::read(&directory).ok().filter(|saved| saved.ledger.is_some());
+    fn unsaved(directory: PathBuf, reason: String, rules: &Arc<RuleSet>) -> State {
+        let saved = Store::read(&directory, rules).ok().filter(|saved| saved.watch.is_some());
         if let Some(saved) = &saved {
             say(&directory, saved);
         }
-        let Saved { ledger, sources, .. } = saved.unwrap_or_default();
+        let Saved { watch, sources, .. } = saved.unwrap_or_default();
         let place = Place::Directory(directory, Err(reason));
-        State { ledger, sources, size: SavedSize::default(), place }
+        State { watch, sources, size: SavedSize::default(), place }
     }
 
     fn empty(place: Place) -> State {
-        State { ledger: None, sources: Vec::new(), size: SavedSize::default(), place }
+        State { watch: None, sources: Vec::new(), size: SavedSize::default(), place }
     }
 
     /// Starts the thread that saves, and gives what the reading thread needs.
@@ -108,12 +114,14 @@ impl State {
         self,
         routes_max: usize,
         clock: &Clock,
+        rules: &Arc<RuleSet>,
         requests: &Requests,
         sandbox: &Arc<Sandbox>,
     ) -> std::io::Result<Begun> {
-        let mut ledger = self.ledger.unwrap_or_else(|| {
+        let mut watch = self.watch.unwrap_or_else(|| {
             let random = foldhash::fast::RandomState::default();
-            Ledger::new(Seed::new(std::hash::BuildHasher::hash_one(&random, 0)), routes_max)
+            let seed = Seed::new(std::hash::BuildHasher::hash_one(&random, 0));
+            Watch::new(Ledger::new(seed, routes_max), Arc::clone(rules))
         });
         let (saver, failure) = match self.place {
             Place::Memory => (None, None),
@@ -125,13 +133,13 @@ impl State {
                 };
                 let (sandbox, requests) = (Arc::clone(sandbox), requests.clone());
                 let keeper = keeper::spawn(directory, store, clock.clone(), requests, sandbox)?;
-                (Some(Saver::new(keeper, clock.clone(), &mut ledger, opened)), None)
+                (Some(Saver::new(keeper, clock.clone(), &mut watch, opened)), None)
             }
         };
-        if ledger.routes.max() != routes_max {
-            ledger.set_routes_max(routes_max);
+        if watch.ledger.routes.max() != routes_max {
+            watch.ledger.set_routes_max(routes_max);
         }
-        Ok(Begun { ledger, sources: self.sources, saver, failure })
+        Ok(Begun { watch, sources: self.sources, saver, failure })
     }
 }
 
@@ -141,9 +149,9 @@ fn say(path: &Path, saved: &Saved) {
         let aside = aside.display();
         tracing::error!(reason, %aside, "the state was damaged: it is set aside, counts start at zero");
     }
-    match &saved.ledger {
-        Some(ledger) => {
-            let requests = ledger.verdicts().requests();
+    match &saved.watch {
+        Some(watch) => {
+            let requests = watch.ledger.verdicts().requests();
             tracing::info!(%path, requests, "counts go on from the saved state");
         }
         None => tracing::info!(%path, "counts start at zero, the state is new"),

@@ -80,6 +80,12 @@ pub enum Command {
         #[arg(value_name = "LOG", required = true)]
         logs: Vec<String>,
     },
+    /// Which alerts would have fired, and when.
+    Backtest {
+        /// Files, globs, .gz, .zst, or - for standard input.
+        #[arg(value_name = "LOG", required = true)]
+        logs: Vec<String>,
+    },
     /// Is the configuration right, does the format fit, which fields are missing.
     Check {
         /// Files, globs, .gz, .zst, or - for standard input.

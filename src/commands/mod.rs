@@ -1,6 +1,7 @@
 //! What each command does: arguments in, exit code out.
 
 pub mod arguments;
+mod backtest;
 mod check;
 mod context;
 mod follow;
@@ -33,6 +34,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Parse { follow: false, filter, logs } => {
             context().and_then(|c| parse::run(&c, &filter, &logs))
         }
+        Command::Backtest { logs } => context().and_then(|c| backtest::run(&c, &logs)),
         Command::Check { logs } => context().and_then(|c| check::run(&c, &logs)),
     };
     match done {

@@ -67,7 +67,7 @@ pub(super) fn run(
     Ok(if logs.incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn empty_ledger(context: &Context) -> Ledger {
+pub(super) fn empty_ledger(context: &Context) -> Ledger {
     Ledger::new(Seed::new(SKETCH_SEED), context.config.routes.limit)
 }
 

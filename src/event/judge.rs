@@ -97,6 +97,8 @@ pub struct Certificate<'a> {
     pub subject_dn: Option<&'a [u8]>,
     /// Its issuer.
     pub issuer_dn: Option<&'a [u8]>,
+    /// Its start, as logged.
+    pub not_before: Option<&'a [u8]>,
     /// Its end, as logged.
     pub not_after: Option<&'a [u8]>,
 }
@@ -194,6 +196,11 @@ impl Judge {
         })
     }
 
+    /// What messages call the source.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// The servers of the records judged so far.
     pub fn servers(&self) -> &[Server] {
         self.servers.found()
@@ -249,6 +256,7 @@ fn certificate<'a>(verify: VerifyResult<'_>, record: &Record<'a>) -> Option<Cert
         fingerprint: record.value(Field::SslClientFingerprint),
         subject_dn: either(Field::SslClientSDn, Field::SslClientSDnLegacy),
         issuer_dn: either(Field::SslClientIDn, Field::SslClientIDnLegacy),
+        not_before: record.value(Field::SslClientVStart),
         not_after: record.value(Field::SslClientVEnd),
     })
 }

@@ -16,6 +16,7 @@ use super::fingerprint_memo::FingerprintMemo;
 use super::gates::Gates;
 use super::journal::{Name, Names};
 use super::limit_hits::{Limit, LimitHits};
+pub use super::prior::Prior;
 pub use super::route_set::RouteSet;
 use super::routes::{RouteId, RouteMap, ServerId};
 use super::table::{Table, block_bytes};
@@ -72,6 +73,10 @@ pub struct CertificateUse {
     /// The routes that refused it.
     #[n(12)]
     pub routes_refused: RouteSet,
+    /// From its start to its end, in seconds; 0 when not logged.
+    #[n(13)]
+    #[cbor(default)]
+    pub lifetime_seconds: u32,
 }
 
 impl CertificateUse {
@@ -126,6 +131,10 @@ impl CertificateUse {
         if !key.is_fingerprint || self.not_after_seconds.is_none() {
             let not_after = certificate.not_after.and_then(time_stamp::parse_certificate_time);
             self.not_after_seconds = self.not_after_seconds.max(not_after);
+            let not_before = certificate.not_before.and_then(time_stamp::parse_certificate_time);
+            if let Some((start, end)) = not_before.zip(not_after) {
+                self.lifetime_seconds = u32::try_from(end.saturating_sub(start)).unwrap_or(0);
+            }
         }
         (grown, grown > 0 || self.not_after_seconds != known_end)
     }
@@ -145,6 +154,7 @@ impl CertificateUse {
             first_address: None,
             routes_let_in: RouteSet::default(),
             routes_refused: RouteSet::default(),
+            lifetime_seconds: 0,
         }
     }
 
@@ -211,6 +221,7 @@ impl CertificateUse {
             self.issuer_dn = Arc::clone(&other.issuer_dn);
         }
         self.not_after_seconds = self.not_after_seconds.max(other.not_after_seconds);
+        self.lifetime_seconds = self.lifetime_seconds.max(other.lifetime_seconds);
         self.verdicts.merge(&other.verdicts);
         for (mine, theirs) in [
             (&mut self.seen, &other.seen),
@@ -333,6 +344,15 @@ impl Dns {
     }
 }
 
+/// Under which certificate an event was counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noted {
+    pub(super) key: CertificateKey,
+    /// What a journal calls it.
+    pub(super) name: Option<Name>,
+    pub(super) prior: Prior,
+}
+
 /// All certificates.
 #[derive(Debug)]
 pub struct Certificates {
@@ -342,6 +362,7 @@ pub struct Certificates {
     departed: HashMap<Arc<[u8]>, Departed, RandomState>,
     dns: Dns,
     memo: FingerprintMemo,
+    keeps_prior: bool,
 }
 
 impl Certificates {
@@ -358,6 +379,7 @@ impl Certificates {
                 last_issuers: Vec::new(),
             },
             memo: FingerprintMemo::default(),
+            keeps_prior: false,
             seed,
         }
     }
@@ -370,9 +392,9 @@ impl Certificates {
         address: Option<u64>,
         limits: &mut LimitHits,
         names: Option<&mut Names>,
-    ) -> Option<(CertificateKey, Option<Name>)> {
+    ) -> Option<Noted> {
         let certificate = event.certificate.as_ref()?;
-        let Certificates { seed, verified, claimed, dns, memo, .. } = self;
+        let Certificates { seed, verified, claimed, dns, memo, keeps_prior, .. } = self;
         let logged = certificate.fingerprint.and_then(|logged| logged.as_array::<40>());
         let remembered = logged.and_then(|logged| memo.find(logged));
         let (key, hint) = match remembered {
@@ -383,11 +405,15 @@ impl Certificates {
         };
         let proven = certificate.proven;
         let mut is_new = false;
+        let mut prior = Prior::default();
         let mut change = |entry: &mut CertificateUse| {
             let mut grown = 0;
             if !entry.is_complete(&key) {
                 dns.escape = event.escape;
                 (grown, is_new) = entry.complete(certificate, &key, dns);
+            }
+            if *keeps_prior {
+                prior = Prior::of(entry, event, place);
             }
             ((), grown.cast_signed() + entry.record(event, place, proven, address))
         };
@@ -425,7 +451,12 @@ impl Certificates {
             limits.add(Limit::DnBytes, std::mem::take(&mut self.dns.cut));
         }
         self.evict_if_over(limits);
-        Some((key, name))
+        Some(Noted { key, name, prior })
+    }
+
+    /// Whether [`Prior`] is worked out for each event.
+    pub(super) fn keep_prior(&mut self, keep: bool) {
+        self.keeps_prior = keep;
     }
 
     /// Adds a certificate as an image has it; those seen least recently are to be added first.

@@ -134,6 +134,16 @@ impl Distinct {
         }
     }
 
+    /// Whether it holds this value; none where that cannot be told any more.
+    pub fn contains(&self, hash: u64) -> Option<bool> {
+        match &self.0 {
+            Values::Several(several) if several.registers.is_some() => {
+                self.holds(hash).then_some(true)
+            }
+            _ => Some(self.holds(hash)),
+        }
+    }
+
     /// Whether it holds this value, as far as the exact part tells.
     pub fn holds(&self, hash: u64) -> bool {
         self.sample().binary_search(&hash).is_ok()

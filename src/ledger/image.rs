@@ -28,6 +28,8 @@ const DEPARTED: u8 = 3;
 const ADDRESS: u8 = 4;
 const MINUTE: u8 = 5;
 const END: u8 = 6;
+/// Bytes of somebody else, who is saved together with the ledger.
+const BESIDE: u8 = 7;
 
 /// What there is one of; what is large is borrowed where it is written.
 #[derive(Encode, Decode)]
@@ -99,6 +101,18 @@ impl Ledger {
     /// # Errors
     /// When `take` wants no more.
     pub fn image(&self, take: impl FnMut(Vec<u8>) -> Result<(), Refused>) -> Result<(), Refused> {
+        self.image_with(|_| Ok(()), take)
+    }
+
+    /// The same, with what somebody puts beside it: row by row, each about as long as a part at most.
+    ///
+    /// # Errors
+    /// When `take` wants no more.
+    pub fn image_with(
+        &self,
+        beside: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<(), Refused>) -> Result<(), Refused>,
+        take: impl FnMut(Vec<u8>) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let mut parts = Parts { bytes: Vec::with_capacity(PART_ROOM_BYTES), take };
         parts.add(HEAD, &self.head())?;
         for (_, route) in self.routes.iter() {
@@ -120,6 +134,7 @@ impl Ledger {
             keys.sort_unstable();
             parts.add(MINUTE, &(minute, keys))?;
         }
+        beside(&mut |row| parts.add(BESIDE, &<&minicbor::bytes::ByteSlice>::from(row)))?;
         parts.add(END, &())?;
         parts.hand_out()
     }
@@ -146,6 +161,7 @@ pub struct ImageReader {
     routes: Vec<RouteUse>,
     reasons: u64,
     has_ended: bool,
+    beside: Vec<Vec<u8>>,
 }
 
 impl ImageReader {
@@ -167,10 +183,16 @@ impl ImageReader {
                     decoder.decode::<()>()?;
                     self.has_ended = true;
                 }
+                BESIDE => self.beside.push(decoder.bytes()?.to_vec()),
                 kind => take_entry(self.ledger.as_mut(), kind, &mut decoder)?,
             }
         }
         Ok(())
+    }
+
+    /// What stood beside the ledger, row by row; empty when it is asked for again.
+    pub fn take_beside(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.beside)
     }
 
     /// The ledger.

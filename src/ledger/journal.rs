@@ -14,8 +14,8 @@ use minicbor::{Encode, Encoder};
 
 use super::journal_context::Contexts;
 use super::journal_entry::{
-    ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX,
-    escape_number, flag,
+    ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX, TICK,
+    UNPARSED, escape_number, flag,
 };
 use super::limit_hits::Limit;
 use super::routes::{RouteId, Routes};
@@ -129,6 +129,16 @@ impl Journal {
         self.put((ROUTES_MAX, routes_max as u64));
     }
 
+    /// Adds that a line of a source gave no event.
+    pub fn add_unparsed(&mut self, source: &str) {
+        self.put((UNPARSED, source));
+    }
+
+    /// Adds that no event before a time comes any more.
+    pub fn add_tick(&mut self, now: UnixMillis) {
+        self.put((TICK, now));
+    }
+
     /// Bytes written since they were last taken.
     pub fn len_bytes(&self) -> usize {
         self.bytes.len()
@@ -171,6 +181,7 @@ impl Journal {
             issuer_dn: of.issuer_dn,
             not_after: of.not_after,
             escape: escape_number(event.escape),
+            not_before: of.not_before,
         };
         self.name(CERTIFICATE, name.number, entry);
     }

@@ -77,6 +77,7 @@ impl Contexts {
             reason: event.reason.map(Reason::as_str),
             suspected: event.suspected,
             is_partial: event.scope == Scope::Denials,
+            source: event.source,
         };
         self.bytes.clear();
         put(&mut self.bytes, &context);
@@ -101,6 +102,7 @@ fn digest(state: &RandomState, event: &Event<'_>) -> u64 {
     let texts = [event.tls_protocol, event.tls_cipher, event.upstream_addr];
     let mut lengths = event.server.len() as u64;
     hasher.write(event.server.as_bytes());
+    hasher.write(event.source.as_bytes());
     for text in texts {
         // What is not logged is not what is empty.
         hasher.write(text.unwrap_or_default());
@@ -110,6 +112,7 @@ fn digest(state: &RandomState, event: &Event<'_>) -> u64 {
     let flags = flags.iter().fold(0_u64, |flags, flag| flags << 1 | u64::from(*flag));
     let reason = event.reason.map_or(0xffff, |reason| reason as u64);
     hasher.write_u64(lengths);
+    hasher.write_u64(event.source.len() as u64);
     hasher.write_u64(flags << 16 | reason);
     hasher.finish()
 }

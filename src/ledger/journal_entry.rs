@@ -25,6 +25,10 @@ pub(super) const RESET: u8 = 12;
 pub(super) const LIMIT_HIT: u8 = 13;
 /// Another bound on routes.
 pub(super) const ROUTES_MAX: u8 = 14;
+/// A line gave no event: the name of its source.
+pub(super) const UNPARSED: u8 = 15;
+/// No event before this time comes any more.
+pub(super) const TICK: u8 = 16;
 
 /// What an event has, a bit each.
 pub(super) mod flag {
@@ -61,6 +65,9 @@ pub(super) struct Context<'a> {
     /// Of a source that logs nothing but denials.
     #[n(7)]
     pub(super) is_partial: bool,
+    #[b(8)]
+    #[cbor(default)]
+    pub(super) source: &'a str,
 }
 
 /// A certificate as a line had it.
@@ -78,6 +85,8 @@ pub(super) struct CertificateEntry<'a> {
     /// How its texts are escaped: a place in [`ESCAPES`].
     #[n(4)]
     pub(super) escape: u8,
+    #[cbor(b(5), with = "minicbor::bytes")]
+    pub(super) not_before: Option<&'a [u8]>,
 }
 
 /// The escapings of logs, by their numbers.

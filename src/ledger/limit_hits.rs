@@ -61,6 +61,12 @@ limits! {
     RefusedCertificates "refused_certificates" "refusals not listed",
     /// A request was not compared with those of other sources: there are too many of them.
     SourcesCompared "sources_compared" "requests of sources not compared",
+    /// Groups of a rule left, for there are as many as there may be.
+    RuleGroups "rule_groups" "groups of rules forgotten",
+    /// A value was not told apart by a rule, for there are as many as there may be.
+    RuleValues "rule_values" "values not told apart by rules",
+    /// A known subject, an issuer or a network was not remembered by the rules.
+    RuleMemory "rule_memory" "names not remembered by rules",
 }
 
 impl Limit {

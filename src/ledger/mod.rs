@@ -15,6 +15,8 @@ pub mod journal;
 mod journal_context;
 mod journal_entry;
 pub mod limit_hits;
+pub mod prior;
+mod record;
 pub mod replay;
 mod route_bound;
 pub mod route_set;
@@ -29,11 +31,12 @@ pub mod word;
 use gatelog_parsers::time_stamp::UnixMillis;
 use minicbor::{Decode, Encode};
 
-pub use certificates::{CertificateKey, CertificateUse, Certificates};
+pub use certificates::{CertificateKey, CertificateUse, Certificates, Prior};
 use counts::{Seen, VerdictCounts};
 use distinct::{Distinct, Seed};
 use journal::{Journal, Name, Names, Stand};
 use limit_hits::{Limit, LimitHits};
+pub use record::Record;
 pub use routes::{RouteId, RouteUse, Routes, ServerId};
 use table::{Place, Table};
 use timeline::Timeline;
@@ -79,6 +82,18 @@ pub struct Ledger {
     names: Names,
 }
 
+/// Where an event was counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded {
+    /// Its route.
+    pub route: RouteId,
+    /// Its server.
+    pub server: ServerId,
+    /// Its certificate, and what was known of that before, where it is asked for: see
+    /// [`Ledger::keep_prior`].
+    pub certificate: Option<(CertificateKey, Prior)>,
+}
+
 /// What came from one address.
 #[derive(Clone, Debug, Default, Encode, Decode)]
 #[cbor(array)]
@@ -119,8 +134,8 @@ impl Ledger {
         &self.seed
     }
 
-    /// Counts an event.
-    pub fn record(&mut self, event: &Event<'_>, router: &Router) {
+    /// Counts an event, and says where.
+    pub fn record(&mut self, event: &Event<'_>, router: &Router) -> Recorded {
         let limits = &mut self.limits;
         if event.is_other_server {
             limits.hit(Limit::Servers);
@@ -133,11 +148,11 @@ impl Ledger {
         }
         let names = self.journal.is_some().then_some(&mut self.names);
         let noted = self.certificates.record(event, place, address, limits, names);
-        let key = noted.map(|(key, _)| key);
+        let key = noted.map(|noted| noted.key);
         let address =
             event.remote_addr.and_then(|addr| self.record_address(event, word(addr), key));
         if let Some(journal) = &mut self.journal {
-            let certificate = noted.and_then(|(_, name)| name);
+            let certificate = noted.and_then(|noted| noted.name);
             journal.add(event, &self.routes, &Stand { route, certificate, address });
         }
         self.tls.record(event, place.1, &mut self.limits);
@@ -160,6 +175,13 @@ impl Ledger {
                 self.limits.hit_if(full, Limit::RefusedCertificates);
             }
         }
+        let certificate = noted.map(|noted| (noted.key, noted.prior));
+        Recorded { route, server: place.1, certificate }
+    }
+
+    /// Whether [`Recorded`] tells what was known of a certificate before its event.
+    pub fn keep_prior(&mut self, keep: bool) {
+        self.certificates.keep_prior(keep);
     }
 
     /// Counts an event under its address; returns its name, where a journal is kept.
@@ -209,6 +231,11 @@ impl Ledger {
         if let Some(journal) = &mut self.journal {
             journal.add_routes_max(routes_max);
         }
+    }
+
+    /// What came from an address.
+    pub fn address(&self, addr: &[u8]) -> Option<&AddressUse> {
+        self.addresses.peek(&WordRef(word(addr)))
     }
 
     /// Begins, or ends, to keep a journal of what is recorded.

@@ -5,10 +5,10 @@ use minicbor::bytes::ByteSlice;
 use minicbor::data::Type;
 use minicbor::{Decoder, decode};
 
-use super::Ledger;
+use super::Record;
 use super::journal_entry::{
     ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, Context, ESCAPES, LIMIT_HIT, RESET, ROUTE,
-    ROUTES_MAX, flag,
+    ROUTES_MAX, TICK, UNPARSED, flag,
 };
 use super::limit_hits::Limit;
 use crate::event::judge::Target;
@@ -64,12 +64,12 @@ impl Replay {
     ///
     /// # Errors
     /// Damaged bytes; what stands before them is recorded.
-    pub fn take(&mut self, piece: &[u8], ledger: &mut Ledger) -> Result<(), decode::Error> {
+    pub fn take(&mut self, piece: &[u8], into: &mut impl Record) -> Result<(), decode::Error> {
         let mut d = Decoder::new(piece);
         while d.position() < piece.len() {
             match d.datatype()? {
-                Type::Array => self.take_entry(&mut d, ledger)?,
-                _ => self.take_event(&mut d, ledger)?,
+                Type::Array => self.take_entry(&mut d, into)?,
+                _ => self.take_event(&mut d, into)?,
             }
         }
         Ok(())
@@ -83,7 +83,7 @@ impl Replay {
     fn take_entry(
         &mut self,
         d: &mut Decoder<'_>,
-        ledger: &mut Ledger,
+        into: &mut impl Record,
     ) -> Result<(), decode::Error> {
         d.array()?;
         match d.u8()? {
@@ -92,13 +92,15 @@ impl Replay {
             ADDRESS => self.names.set(d.u64()?, d.bytes()?)?,
             CERTIFICATE => self.names.set(d.u64()?, item(d)?)?,
             CONTEXT => self.contexts.set(d.u64()?, item(d)?)?,
-            LIMIT_HIT => ledger.limits.hit_if(true, limit(d.str()?)?),
+            LIMIT_HIT => into.ledger().limits.hit_if(true, limit(d.str()?)?),
             ROUTES_MAX => {
                 let most = usize::try_from(d.u64()?).ok();
                 let most = most.filter(|most| *most <= limits::ROUTES_MAX);
                 let beyond = || decode::Error::message("more routes than there may be");
-                ledger.routes.set_max(most.ok_or_else(beyond)?);
+                into.ledger().routes.set_max(most.ok_or_else(beyond)?);
             }
+            UNPARSED => into.unparsed(d.str()?),
+            TICK => into.tick(d.i64()?),
             _ => return Err(decode::Error::message("unknown kind of entry")),
         }
         Ok(())
@@ -107,7 +109,7 @@ impl Replay {
     fn take_event(
         &mut self,
         d: &mut Decoder<'_>,
-        ledger: &mut Ledger,
+        into: &mut impl Record,
     ) -> Result<(), decode::Error> {
         let verdict = Verdict::ALL.get(usize::from(d.u8()?)).copied();
         let verdict = verdict.ok_or_else(|| decode::Error::message("unknown verdict"))?;
@@ -146,6 +148,7 @@ impl Replay {
                 fingerprint: entry.fingerprint,
                 subject_dn: entry.subject_dn,
                 issuer_dn: entry.issuer_dn,
+                not_before: entry.not_before,
                 not_after: entry.not_after,
             }),
             remote_addr,
@@ -155,12 +158,12 @@ impl Replay {
             first_of_connection: has(flag::CONNECTION).then_some(has(flag::FIRST)),
             suspected: context.suspected,
             // Whether two sources carry the same requests is asked of new lines only.
-            source: "",
+            source: context.source,
             request_id: None,
             scope: if context.is_partial { Scope::Denials } else { Scope::All },
             escape: ESCAPES.get(escape).copied().unwrap_or_default(),
         };
-        ledger.record(&event, &self.router);
+        into.record(&event, &self.router);
         self.events += 1;
         Ok(())
     }

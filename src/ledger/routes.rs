@@ -23,8 +23,9 @@ use crate::limits::{
 };
 
 /// A route's place in its ledger; the same route has another one in another ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RouteId(u32);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct RouteId(#[n(0)] u32);
 
 impl RouteId {
     /// The route at this place.
@@ -277,6 +278,11 @@ impl Routes {
     pub(super) fn as_worked_out(&self, route: RouteId) -> Option<(&[u8], bool)> {
         let name = if self.is_beyond { &self.beyond } else { self.name(route) };
         (self.is_beyond || self.is_cut).then_some((name, self.is_cut))
+    }
+
+    /// What happened on a route.
+    pub fn of(&self, route: RouteId) -> Option<&RouteUse> {
+        self.routes.get(route.index())
     }
 
     /// The name of a route.

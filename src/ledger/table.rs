@@ -176,7 +176,7 @@ impl<K: Hash + Eq, V> Table<K, V> {
     }
 
     /// The entry, not marked as seen.
-    pub fn peek(&self, key: &K) -> Option<&V> {
+    pub fn peek<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<&V> {
         self.entries.get(self.place(key)?.index()).map(|(_, value)| value)
     }
 

@@ -77,8 +77,18 @@ impl Filter {
     }
 
     /// Whether an event with these values is meant. A field that the event does not have is empty text.
-    pub fn matches<'v>(&self, mut value: impl FnMut(Field) -> Cow<'v, [u8]>) -> bool {
-        self.conditions.iter().all(|(field, patterns)| patterns.match_value(&value(*field)))
+    pub fn matches<'v>(&self, value: impl FnMut(Field) -> Cow<'v, [u8]>) -> bool {
+        self.matches_where(|_| true, value)
+    }
+
+    /// Whether the conditions on some fields hold, whatever the others ask for.
+    pub fn matches_where<'v>(
+        &self,
+        is_asked: impl Fn(Field) -> bool,
+        mut value: impl FnMut(Field) -> Cow<'v, [u8]>,
+    ) -> bool {
+        let mut asked = self.conditions.iter().filter(|(field, _)| is_asked(*field));
+        asked.all(|(field, patterns)| patterns.match_value(&value(*field)))
     }
 
     /// Whether one field's value alone does not rule an event out.

@@ -4,12 +4,30 @@
 //! function of the events and of the instant, so that `run`, `backtest` and tests agree.
 
 pub mod alert;
+pub mod builtin;
+mod decide;
+mod digest;
+pub mod engine;
+mod facts;
 pub mod field;
 pub mod filter;
+mod gaps;
+mod group;
+pub mod identity;
+mod memory;
+mod message;
 pub mod rule;
+pub mod set;
+mod stored;
 pub mod template;
+mod traits;
+pub mod watch;
+mod watched;
+mod window;
 
 pub use alert::{Alert, State};
+pub use engine::Engine;
 pub use field::Field;
 pub use filter::Filter;
 pub use rule::{Kind, Rule, Severity};
+pub use set::RuleSet;

@@ -6,5 +6,6 @@ pub mod format;
 pub mod missing;
 pub mod needs;
 pub mod paste;
+mod rules;
 pub mod servers;
 pub mod source;

@@ -19,14 +19,16 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use crate::clock::UnixMilliseconds;
-use crate::ledger::Ledger;
 use crate::ledger::image::{ImageError, ImageReader};
 use crate::ledger::replay::Replay;
 use crate::limits::{SAVED_SOURCES_MAX, STORE_CACHE_KIB, STORE_PAGE_BYTES, STORE_WAL_BYTES};
+use crate::rules::RuleSet;
+use crate::rules::watch::Watch;
 use crate::source::identity::hash;
 use damage::suffixed;
 use lock::Lock;
@@ -106,7 +108,7 @@ pub struct Store {
 #[derive(Debug, Default)]
 pub struct Saved {
     /// None in a new state.
-    pub ledger: Option<Ledger>,
+    pub watch: Option<Watch>,
     /// Of each source, by its name: what [`Changes::sources`] gave.
     pub sources: Vec<(String, Vec<u8>)>,
     /// How much that was.
@@ -145,13 +147,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`], not that it is damaged.
-    pub fn open(directory: &Path, now: UnixMilliseconds) -> Result<(Store, Saved), StoreError> {
+    pub fn open(
+        directory: &Path,
+        now: UnixMilliseconds,
+        rules: &Arc<RuleSet>,
+    ) -> Result<(Store, Saved), StoreError> {
         let lock = lock_directory(directory)?;
-        match Store::open_locked(directory, lock) {
+        match Store::open_locked(directory, lock, rules) {
             Err((StoreError::Damaged { path, reason }, lock)) => {
                 let aside = damage::set_aside(&path, "damaged", now)?;
                 let (store, saved) =
-                    Store::open_locked(directory, lock).map_err(|(error, _)| error)?;
+                    Store::open_locked(directory, lock, rules).map_err(|(error, _)| error)?;
                 Ok((store, Saved { set_aside: Some((aside, reason)), ..saved }))
             }
             other => other.map_err(|(error, _)| error),
@@ -200,18 +206,22 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; also when nothing was saved yet.
-    pub fn read(directory: &Path) -> Result<Saved, StoreError> {
+    pub fn read(directory: &Path, rules: &Arc<RuleSet>) -> Result<Saved, StoreError> {
         let path = directory.join(FILE_NAME);
         let connection = open_to_read(&path)?;
         schema::version(&connection, &path)?;
-        load(&connection, &path)
+        load(&connection, &path, rules)
     }
 
-    fn open_locked(directory: &Path, lock: Lock) -> Result<(Store, Saved), (StoreError, Lock)> {
+    fn open_locked(
+        directory: &Path,
+        lock: Lock,
+        rules: &Arc<RuleSet>,
+    ) -> Result<(Store, Saved), (StoreError, Lock)> {
         let path = directory.join(FILE_NAME);
         let opened = open_file(&path).and_then(|(connection, file)| {
             let saves = prune(&connection).map_err(|source| sqlite_error(&path, source))?;
-            let saved = load(&connection, &path)?;
+            let saved = load(&connection, &path, rules)?;
             Ok((connection, file, saved, saves))
         });
         match opened {
@@ -390,7 +400,7 @@ fn uri_path(path: &Path) -> String {
 }
 
 /// Reads what was saved.
-fn load(connection: &Connection, path: &Path) -> Result<Saved, StoreError> {
+fn load(connection: &Connection, path: &Path, rules: &Arc<RuleSet>) -> Result<Saved, StoreError> {
     let mut saved = Saved::default();
     let damaged = |reason: String| StoreError::Damaged { path: path.to_owned(), reason };
     let image_error = |error: ImageError| damaged(format!("image of the counts: {error}"));
@@ -402,7 +412,12 @@ fn load(connection: &Connection, path: &Path) -> Result<Saved, StoreError> {
         reader.take(part).map_err(image_error)
     })?;
     if size.has_image {
-        let mut ledger = reader.finish().map_err(image_error)?;
+        let beside = reader.take_beside();
+        let ledger = reader.finish().map_err(image_error)?;
+        let watch = Watch::restore(ledger, &beside, Arc::clone(rules));
+        drop(beside);
+        let mut watch = watch.map_err(|error| damaged(format!("memory of the rules: {error}")))?;
+        let changed = watch.take_changes();
         let mut replay = Replay::default();
         for_each_row(
             connection,
@@ -411,12 +426,14 @@ fn load(connection: &Connection, path: &Path) -> Result<Saved, StoreError> {
             |piece| {
                 size.pieces += 1;
                 size.journal_bytes += piece.len() as u64;
-                let taken = replay.take(piece, &mut ledger);
+                let taken = replay.take(piece, &mut watch);
                 taken.map_err(|error| damaged(format!("journal of the counts: {error}")))
             },
         )?;
         size.events = replay.events();
-        saved.ledger = Some(ledger);
+        // What they changed was told when the journal was saved.
+        watch.replace_changes(changed);
+        saved.watch = Some(watch);
     }
     saved.sources = sources(connection).map_err(|source| sqlite_error(path, source))?;
     Ok(saved)

@@ -2,12 +2,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 
 const NOW: UnixMilliseconds = UnixMilliseconds(1_795_348_277_123);
 
 fn open(directory: &Path) -> (Store, Saved) {
-    Store::open(directory, NOW).unwrap()
+    Store::open(directory, NOW, &Arc::default()).unwrap()
 }
 
 fn ledger(routes_max: usize) -> Ledger {
@@ -37,13 +38,13 @@ fn what_was_saved_is_found() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b");
     let (mut store, saved) = open(&path);
-    assert!(saved.ledger.is_none() && saved.sources.is_empty() && !saved.size.has_image);
+    assert!(saved.watch.is_none() && saved.sources.is_empty() && !saved.size.has_image);
     put_image(&mut store, &ledger(7));
     store.finish_image(&[("edge".to_owned(), vec![1])]).unwrap();
     store.commit(&changes(&[("edge", &[2]), ("other", &[3])])).unwrap();
     drop(store);
     let (_store, saved) = open(&path);
-    assert_eq!(saved.ledger.as_ref().unwrap().routes.max(), 7);
+    assert_eq!(saved.watch.as_ref().unwrap().ledger.routes.max(), 7);
     assert_eq!(saved.sources, [("edge".to_owned(), vec![2]), ("other".to_owned(), vec![3])]);
     assert!(saved.size.has_image && saved.size.image_bytes > 0 && saved.size.pieces == 0);
     for name in [FILE_NAME, "lock"] {
@@ -65,7 +66,7 @@ fn an_image_that_is_not_finished_leaves_no_trace() {
     put_image(&mut store, &ledger(9));
     drop(store);
     let (_store, saved) = open(directory.path());
-    assert_eq!(saved.ledger.as_ref().unwrap().routes.max(), 7);
+    assert_eq!(saved.watch.as_ref().unwrap().ledger.routes.max(), 7);
     assert_eq!(names(&saved), ["edge"]);
 }
 
@@ -73,7 +74,7 @@ fn an_image_that_is_not_finished_leaves_no_trace() {
 fn one_agent_a_directory() {
     let directory = tempfile::tempdir().unwrap();
     let held = open(directory.path());
-    let error = Store::open(directory.path(), NOW).unwrap_err();
+    let error = Store::open(directory.path(), NOW, &Arc::default()).unwrap_err();
     let expected = format!(
         "{}: another gatelog holds this state directory (process {})",
         directory.path().display(),
@@ -92,7 +93,7 @@ fn a_newer_schema_is_refused() {
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 1000).unwrap();
     drop(connection);
-    let error = Store::open(directory.path(), NOW).unwrap_err();
+    let error = Store::open(directory.path(), NOW, &Arc::default()).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 1000, .. }), "{error}");
     assert!(path.exists());
 }
@@ -115,7 +116,7 @@ fn what_is_damaged_is_set_aside() {
         assert_eq!(aside, directory.path().join("state.db.damaged-1795348277"), "{name}");
         // SQLite may have written to its header when it was opened.
         assert_eq!(fs::read(&aside).unwrap().len(), before.len(), "{name}");
-        assert!(saved.ledger.is_none(), "{name}");
+        assert!(saved.watch.is_none(), "{name}");
         store.commit(&changes(&[("edge", &[2])])).unwrap();
     };
     let execute = |path: &Path, sql: &str| {
@@ -188,7 +189,7 @@ fn a_file_that_was_removed_is_noticed() {
 fn what_cannot_be_written_is_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("50% of a?b#c d");
-    assert!(Store::read(&path).is_err());
+    assert!(Store::read(&path, &Arc::default()).is_err());
     let (mut store, _) = open(&path);
     put_image(&mut store, &ledger(7));
     store.finish_image(&[("edge".to_owned(), vec![1])]).unwrap();
@@ -196,15 +197,15 @@ fn what_cannot_be_written_is_read() {
     drop(store);
     // What SQLite needs beside the file cannot be made.
     fs::create_dir(path.join("state.db-shm")).unwrap();
-    let saved = Store::read(&path).unwrap();
-    assert_eq!(saved.ledger.as_ref().unwrap().routes.max(), 7);
+    let saved = Store::read(&path, &Arc::default()).unwrap();
+    assert_eq!(saved.watch.as_ref().unwrap().ledger.routes.max(), 7);
     assert_eq!(names(&saved), ["edge", "other"]);
     fs::remove_dir(path.join("state.db-shm")).unwrap();
     let (mut store, aside) = Store::open_anew(&path, NOW, &saved.sources).unwrap();
     assert_eq!(aside, None);
     store.commit(&changes(&[("other", &[3])])).unwrap();
     drop(store);
-    assert_eq!(open(&path).1.ledger.unwrap().routes.max(), 7);
+    assert_eq!(open(&path).1.watch.unwrap().ledger.routes.max(), 7);
     let (_store, aside) = Store::open_anew(&path, NOW, &saved.sources).unwrap();
     assert!(aside.is_some(), "somebody has gone on in it");
 }
@@ -228,9 +229,9 @@ fn a_directory_that_cannot_be_used_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = Store::open(&file.join("state"), NOW).unwrap_err();
+    let error = Store::open(&file.join("state"), NOW, &Arc::default()).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
     fs::create_dir_all(directory.path().join("state").join(FILE_NAME)).unwrap();
-    let error = Store::open(&directory.path().join("state"), NOW).unwrap_err();
+    let error = Store::open(&directory.path().join("state"), NOW, &Arc::default()).unwrap_err();
     assert!(error.to_string().contains("state.db"), "{error}");
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatelog::clock::UnixMilliseconds;
@@ -53,9 +54,9 @@ fn shown(ledger: &Ledger) -> String {
 
 /// What a state directory holds.
 fn saved(directory: &Path) -> Ledger {
-    let (_store, saved) = Store::open(directory, UnixMilliseconds(0)).unwrap();
+    let (_store, saved) = Store::open(directory, UnixMilliseconds(0), &Arc::default()).unwrap();
     assert_eq!(saved.set_aside, None);
-    saved.ledger.unwrap()
+    saved.watch.unwrap().ledger
 }
 
 fn killed(ways: &[Rotation], kills: u64, lines_per_second: u64) {
