@@ -116,7 +116,11 @@ impl Judgement {
         }
         if !found.is_empty() && found.len() != *messages {
             let times: Vec<_> = found.iter().map(|it| it.time.to_string()).collect();
-            problem(format!("{} messages instead of {messages}: {}", found.len(), times.join(", ")));
+            problem(format!(
+                "{} messages instead of {messages}: {}",
+                found.len(),
+                times.join(", ")
+            ));
         }
         for message in found.iter().filter(|it| it.severity != label.severity) {
             problem(format!("a {} instead of a {}", message.severity, label.severity));
@@ -168,7 +172,8 @@ mod tests {
             let (start, end) = (day(fields[1]), day(fields[2]));
             format!("{}\t{start}\t{end}\t{}\n", fields[0], fields[3..].join("\t"))
         };
-        let text: String = std::iter::once(HEAD.to_owned()).chain(written.iter().map(line)).collect();
+        let text: String =
+            std::iter::once(HEAD.to_owned()).chain(written.iter().map(line)).collect();
         let object = |text: &&str| {
             let fields: Vec<&str> = text.split('|').collect();
             let (rule, severity) = (fields[1], fields[3]);

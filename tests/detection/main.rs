@@ -1,0 +1,86 @@
+//! What the built-in rules find in logs with labelled incidents, and that they find nothing else.
+//!
+//! `GATELOG_DETECTION_SEEDS` is how many seeds are tried, each with every incident alone, with all of
+//! them in three days, and with two days on which nothing happens. Without it two days of one seed are.
+//! `make detection` prints the table.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test says so by failing, and prints its table"
+)]
+
+mod judge;
+mod labels;
+mod table;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use generate_incidents::{INCIDENTS, PACKS, Scenario, world, write};
+use judge::{Judgement, judge, transitions};
+use table::Table;
+
+/// What `gatelog backtest` says of the logs in a directory.
+fn backtest(directory: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatelog"));
+    command.arg("backtest").args(["--nginx-conf", "nginx.conf"]);
+    if directory.join("gatelog.toml").exists() {
+        command.args(["--config", "gatelog.toml"]);
+    }
+    let ended = command
+        .args(["edge.log", "partner.log"])
+        .current_dir(directory)
+        .env("XDG_STATE_HOME", directory.join(".state"))
+        .env_remove("STATE_DIRECTORY")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{said}");
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+/// Writes the logs of a scenario, lets the rules loose on them and judges what they say.
+fn tried(seed: u64, scenario: Scenario) -> Judgement {
+    let directory = tempfile::tempdir().unwrap();
+    write(world(seed, scenario), directory.path()).unwrap();
+    let labels = fs::read_to_string(directory.path().join("labels.tsv")).unwrap();
+    judge(&labels::parse(&labels), &transitions(&backtest(directory.path())))
+}
+
+/// Tries all of them; the table, and what is not as it should be.
+fn tried_all(scenarios: impl IntoIterator<Item = (u64, Scenario)>) -> (Table, Vec<String>) {
+    let (mut table, mut problems) = (Table::default(), Vec::new());
+    for (seed, scenario) in scenarios {
+        let Judgement { outcomes, problems: found } = tried(seed, scenario);
+        table.add(outcomes);
+        for problem in found {
+            let problem = format!("{} of seed {seed}: {problem}", scenario.name());
+            println!("{problem}");
+            problems.push(problem);
+        }
+    }
+    (table, problems)
+}
+
+#[test]
+fn every_incident_is_found_and_nothing_else() {
+    let seeds = std::env::var("GATELOG_DETECTION_SEEDS").ok().map(|text| text.parse().unwrap());
+    let packs = PACKS.map(Scenario::Many);
+    let all = || {
+        let quiet = [Scenario::Clean, Scenario::Backfilled].into_iter();
+        quiet.chain(INCIDENTS.map(Scenario::One)).chain(packs)
+    };
+    let scenarios: Vec<(u64, Scenario)> = match seeds {
+        Some(seeds) => (1..=seeds).flat_map(|seed| all().map(move |it| (seed, it))).collect(),
+        None => vec![(1, packs[0]), (1, packs[1])],
+    };
+    let logs = scenarios.len();
+    let (table, problems) = tried_all(scenarios);
+    println!("{}\n{logs} logs, {} problems", table.text(), problems.len());
+    assert!(problems.is_empty(), "{problems:#?}");
+}
