@@ -383,6 +383,12 @@ pub const CERTIFICATE_MEMO_ENTRIES_MAX: usize = 1024;
 /// most 16 times as long, so that all take some 17 MiB of which an ordinary log fills one.
 pub const CERTIFICATE_MEMO_KEY_BYTES_MAX: usize = 1024;
 
+/// Bytes of lines that a log hands on at once, where several are merged, and how many such batches wait.
+pub const MERGE_BATCH_BYTES: usize = 256 * 1024;
+
+/// Batches of one log that wait to be merged.
+pub const MERGE_BATCHES_MAX: usize = 2;
+
 /// Entries of each list of a report; the rest is counted.
 pub const LIST_ENTRIES_MAX: usize = 1000;
 

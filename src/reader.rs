@@ -242,6 +242,12 @@ impl Reader {
         }))
     }
 
+    /// When a line was written, where it tells.
+    pub fn time(&mut self, line: &Line<'_>) -> Option<UnixMillis> {
+        let record = self.parser.parse(line.bytes, &mut self.spans).ok()?;
+        self.judge.time(&record)
+    }
+
     /// The servers of the lines so far.
     pub fn servers(&self) -> &[Server] {
         self.judge.servers()

@@ -8,11 +8,14 @@ use serde::Serialize;
 
 use super::context::{Context, Failure};
 use super::logs::{self, Logs, Read};
+use super::merge;
 use super::report::empty_ledger;
+use crate::reader::Reader;
 use crate::rules::watch::Watch;
 use crate::rules::{Alert, RuleSet};
 use crate::show::json_text;
 use crate::show::time::rfc3339_millis;
+use crate::source::Line;
 
 /// A change of an alert as it is printed.
 #[derive(Serialize)]
@@ -50,19 +53,24 @@ pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, F
     Ok(if logs.incomplete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Reads all logs, one after the other, and prints each change of an alert as it comes.
+/// Reads all logs in the order of time, and prints each change of an alert as it comes.
 fn rehearse(context: &Context, logs: &mut Logs, watch: &mut Watch) -> Result<(), Failure> {
     let color = context.color.on(io::stderr().is_terminal());
     let mut out = io::BufWriter::new(io::stdout().lock());
-    for log in &mut logs.list {
-        let Some(mut reader) = log.reader(context)? else { continue };
-        let complete = log.read(color, |read| {
-            if let Read::Line(line) = read {
-                reader.count(line, watch, &context.router);
-            }
-            print(&mut out, &watch.take_changes())
-        })?;
-        logs.incomplete |= !complete;
+    let mut count = |reader: &mut Reader, line: &Line<'_>| {
+        reader.count(line, watch, &context.router);
+        print(&mut out, &watch.take_changes())
+    };
+    if let [log] = logs.list.as_mut_slice() {
+        if let Some(mut reader) = log.reader(context)? {
+            let complete = log.read(color, |read| match read {
+                Read::Line(line) => count(&mut reader, line),
+                Read::Pause => Ok(()),
+            })?;
+            logs.incomplete |= !complete;
+        }
+    } else {
+        merge::read(context, logs, count)?;
     }
     out.flush()?;
     Ok(())

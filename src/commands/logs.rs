@@ -142,7 +142,7 @@ pub(super) fn open(context: &Context, arguments: &[String]) -> Result<Logs, Fail
         return Err(Failure::Usage("no log could be opened".to_owned()));
     }
     // Stable: those without a time come first, in the order in which they were named.
-    logs.list.sort_by_key(|log| log.first_time.unwrap_or(UnixMillis::MIN));
+    logs.list.sort_by_key(|log| log.begins_at());
     Ok(logs)
 }
 
@@ -236,6 +236,11 @@ impl Log {
             log.held = Some(Held { stream, buffer, lines });
         }
         Ok(log)
+    }
+
+    /// The time of its first line; before all times when none has one.
+    pub(super) fn begins_at(&self) -> UnixMillis {
+        self.first_time.unwrap_or(UnixMillis::MIN)
     }
 
     /// What messages add to the format of a log whose lines are wrapped.

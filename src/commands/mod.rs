@@ -6,6 +6,7 @@ mod check;
 mod context;
 mod follow;
 mod logs;
+mod merge;
 mod parse;
 mod report;
 mod run;

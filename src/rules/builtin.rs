@@ -59,8 +59,8 @@ pub(super) enum Condition {
     LockedOut { claims: u64, forget_millis: i64 },
     /// Nobody of those whom the route let in before is let in, and so many of them are refused.
     Lockout { sources: u64 },
-    /// The ratio also in a longer window, in milliseconds.
-    AlsoLonger { window_millis: i64 },
+    /// The ratio in its window, or in a longer one, in milliseconds.
+    InEither { window_millis: i64 },
     /// Once a day, of all certificates.
     Digest,
     /// Lines that were not understood, of all lines of a source.
@@ -108,7 +108,7 @@ pub(super) enum Same {
 
 /// While an alert of the first rule is pending or firing, alerts of the second that are about the same do
 /// not fire: one incident gives one message.
-pub(super) const INHIBITIONS: [(&str, &str, Same); 22] = [
+pub(super) const INHIBITIONS: [(&str, &str, Same); 24] = [
     ("verification_infrastructure", "known_client_locked_out", Same::Server),
     ("verification_infrastructure", "route_failure_ratio", Same::Server),
     ("verification_infrastructure", "route_lockout", Same::Server),
@@ -117,6 +117,8 @@ pub(super) const INHIBITIONS: [(&str, &str, Same); 22] = [
     ("clock_skew", "route_failure_ratio", Same::Server),
     ("clock_skew", "route_lockout", Same::Server),
     ("clock_skew", "fingerprint_denied_repeatedly", Same::Server),
+    ("route_failure_ratio", "known_client_locked_out", Same::Route),
+    ("route_failure_ratio", "route_lockout", Same::Route),
     ("route_lockout", "route_lockout", Same::Server),
     ("route_lockout", "known_client_locked_out", Same::Server),
     ("route_lockout", "route_failure_ratio", Same::Server),
@@ -201,7 +203,7 @@ fn infrastructure() -> Vec<Builtin> {
         times_baseline: 3.0,
     };
     ratio.rule.keep_firing_for_millis = 5 * MINUTE;
-    ratio.special.condition = Condition::AlsoLonger { window_millis: HOUR };
+    ratio.special.condition = Condition::InEither { window_millis: HOUR };
     ratio.special.learns = true;
     vec![crl, clock, lockout, ratio]
 }

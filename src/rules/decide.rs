@@ -7,7 +7,7 @@ use super::group::{Group, Past, Status};
 use super::rule::{Kind, Rule};
 use super::set::Active;
 use super::traits::Traits;
-use super::window::Span;
+use super::window::{Recent, Span, Steps};
 use crate::ledger::{KNOWN_MILLIS, Ledger};
 
 /// The spans of a rule's windows.
@@ -20,7 +20,7 @@ pub(super) struct Spans {
 impl Spans {
     pub(super) fn of(active: &Active) -> Spans {
         let longer = match active.special.condition {
-            Condition::OrLonger { window_millis, .. } | Condition::AlsoLonger { window_millis } => {
+            Condition::OrLonger { window_millis, .. } | Condition::InEither { window_millis } => {
                 Some(Span::of(window_millis))
             }
             _ => None,
@@ -71,7 +71,7 @@ pub(super) fn decide(
             let found = reached(counted, threshold(rule)).or_else(|| reached(longer, more));
             found.filter(|_| is_met)
         }
-        Condition::Kind | Condition::AlsoLonger { .. } | Condition::Digest => {
+        Condition::Kind | Condition::InEither { .. } | Condition::Digest => {
             of_kind(rule, spans, group, moment)
         }
     }
@@ -80,7 +80,11 @@ pub(super) fn decide(
 fn of_kind(rule: &Rule, spans: Spans, group: &Group, moment: Moment<'_>) -> Option<f64> {
     let Moment { at, .. } = moment;
     match &rule.kind {
-        Kind::Ratio { .. } => ratio(rule, spans, group, moment),
+        Kind::Ratio { .. } => {
+            let short = || ratio(rule, spans.window, &group.counts, &group.recent, group, moment);
+            let long = |span| ratio(rule, span, &group.longer, &group.longer_recent, group, moment);
+            short().or_else(|| spans.longer.and_then(long))
+        }
         Kind::Count { threshold } => {
             reached(group.counts.count(spans.window, at).matching, *threshold)
         }
@@ -115,20 +119,22 @@ fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { number(part) / number(whole) }
 }
 
-fn ratio(rule: &Rule, spans: Spans, group: &Group, moment: Moment<'_>) -> Option<f64> {
+/// In one window, whose counts and clients these are.
+fn ratio(
+    rule: &Rule,
+    span: Span,
+    counts: &Steps,
+    clients: &Recent,
+    group: &Group,
+    moment: Moment<'_>,
+) -> Option<f64> {
     let Kind::Ratio { threshold, min_requests, min_clients, times_baseline, .. } = rule.kind else {
         return None;
     };
-    let counted = group.counts.count(spans.window, moment.at);
+    let counted = counts.count(span, moment.at);
     let found = share(counted.matching, counted.all);
     if counted.all < min_requests.max(1) || counted.matching == 0 || found < threshold {
         return None;
-    }
-    if let Some(span) = spans.longer {
-        let longer = group.longer.count(span, moment.at);
-        if share(longer.matching, longer.all) < threshold {
-            return None;
-        }
     }
     if let Some(Past::Usual(usual)) = group.past.as_deref()
         && found < times_baseline * usual.share()
@@ -136,8 +142,9 @@ fn ratio(rule: &Rule, spans: Spans, group: &Group, moment: Moment<'_>) -> Option
         return None;
     }
     if min_clients > 0 {
-        let clients = group.recent.count(spans.window, moment.at);
-        let is_half = || clients > 0 && 2 * clients >= known_clients(group, moment);
+        let clients = clients.count(span, moment.at);
+        // A single client has an alert of its own.
+        let is_half = || clients > 1 && 2 * clients >= known_clients(group, moment);
         if clients < min_clients && !is_half() {
             return None;
         }

@@ -15,7 +15,7 @@ use super::builtin::{Condition, INHIBITIONS, Same};
 use super::decide::{Moment, decide};
 use super::facts::{Around, Facts};
 use super::field::Field;
-use super::group::{Group, Status, text};
+use super::group::{Group, Sample, Status, Told, text};
 use super::memory::Memory;
 use super::rule::Kind;
 use super::set::{Active, RuleSet};
@@ -108,7 +108,7 @@ impl Engine {
             if !matches!(watched.active.special.condition, Condition::Unparsed { .. }) {
                 continue;
             }
-            let key = ledger.seed().hash(source.as_bytes());
+            let key = key_of(ledger, &mut self.buffer, [source.as_bytes()]);
             if let Some(group) = self.group(index, key, |_| vec![text(source.as_bytes())]) {
                 let first = group.seen.first.unwrap_or(time);
                 group.seen.first = Some(first);
@@ -227,7 +227,11 @@ impl Engine {
             let mut is_empty = group.counts.forget(spans.window, at);
             is_empty &= spans.longer.is_none_or(|span| group.longer.forget(span, at));
             group.recent.forget(spans.window, at);
-            !is_empty || group.past.is_some()
+            if let Some(span) = spans.longer {
+                group.longer_recent.forget(span, at);
+            }
+            let is_told = group.told.as_ref().is_some_and(|told| told.is_fresh(at));
+            !is_empty || group.past.is_some() || is_told
         });
         turns.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         for (_, key, held) in turns {
@@ -254,7 +258,7 @@ impl Engine {
             (Status::Firing { held, .. }, None) if held + keep > at => group.status,
             (Status::Firing { .. }, None) => return self.resolve(index, key, at, ledger),
             (_, None) => Status::Inactive,
-            (_, Some(_)) if self.is_inhibited(index, key) => return self.explained(index, key),
+            (_, Some(_)) if self.is_inhibited(index, key) => return self.explained(index, key, at),
             (Status::Pending { since }, Some(value)) if at - since >= for_millis => {
                 Status::Firing { since: at, held: at, value }
             }
@@ -285,8 +289,27 @@ impl Engine {
     fn resolve(&mut self, index: usize, key: u64, at: UnixMillis, ledger: &Ledger) {
         self.tell(index, key, State::Resolved, at, ledger);
         self.set_status(index, key, Status::Inactive);
+        for (place, other) in self.narrower(index, key) {
+            self.explained(place, other, at);
+        }
         // What made it fire must not make it fire again.
-        self.explained(index, key);
+        self.forget(index, key);
+    }
+
+    /// The groups without an alert that this one has explained.
+    fn narrower(&self, index: usize, key: u64) -> Vec<(usize, u64)> {
+        let Some((watched, group)) = self.find(index, key) else { return Vec::new() };
+        let name = &*watched.active.rule.name;
+        let mut found = Vec::new();
+        for (_, over, same) in INHIBITIONS.iter().filter(|(by, ..)| *by == name) {
+            let rules = self.watched.iter().enumerate();
+            for (place, it) in rules.filter(|(_, it)| *it.active.rule.name == **over) {
+                let quiet = it.groups.iter().filter(|(_, it)| !it.status.is_firing());
+                let explained = quiet.filter(|(_, it)| is_same(*same, group, it));
+                found.extend(explained.map(|(other, _)| (place, *other)));
+            }
+        }
+        found
     }
 
     fn set_status(&mut self, index: usize, key: u64, status: Status) {
@@ -301,9 +324,26 @@ impl Engine {
         Some((watched, watched.groups.get(&key)?))
     }
 
-    /// Forgets what was counted: another alert tells of it. What is counted from here on may be something
-    /// else.
-    fn explained(&mut self, index: usize, key: u64) {
+    /// Another alert tells of what was counted; what is counted from here on may be something else.
+    fn explained(&mut self, index: usize, key: u64, at: UnixMillis) {
+        let Some((watched, group)) = self.find(index, key) else { return };
+        let waits = matches!(watched.active.special.condition, Condition::LockedOut { .. });
+        let told = match waits && group.seen.last.is_some() {
+            true => {
+                let Sample { ref reason, server, client, address, .. } = group.seen;
+                Some(Told { reason: reason.clone(), at, server, client, address })
+            }
+            false => group.told.clone(),
+        };
+        self.forget(index, key);
+        let group = self.watched.get_mut(index).and_then(|it| it.groups.get_mut(&key));
+        if let Some(group) = group {
+            group.told = told;
+        }
+    }
+
+    /// Forgets what was counted.
+    fn forget(&mut self, index: usize, key: u64) {
         let Some(watched) = self.watched.get_mut(index) else { return };
         if let Some(group) = watched.groups.get_mut(&key) {
             *group = Group {
@@ -312,7 +352,6 @@ impl Engine {
                 ..Group::default()
             };
         }
-        self.waiting.retain(|_, waiting| *waiting != (index, key));
     }
 
     /// Whether another alert that is pending or firing explains this one.
@@ -326,9 +365,7 @@ impl Engine {
             broader.any(|(place, it)| {
                 let mut others = it.groups.iter();
                 others.any(|(other, it)| {
-                    it.status.is_active()
-                        && (place, *other) != (index, key)
-                        && is_same(*same, it, group)
+                    it.is_told_of() && (place, *other) != (index, key) && is_same(*same, it, group)
                 })
             })
         });
@@ -338,17 +375,17 @@ impl Engine {
     /// Whether each of the clients that are refused has an alert of its own.
     fn are_all_told(&self, watched: &Watched, group: &Group) -> bool {
         let is_of_sources = match watched.active.special.condition {
-            Condition::AlsoLonger { .. } => false,
+            Condition::InEither { .. } => false,
             Condition::Lockout { .. } => true,
             _ => return false,
         };
         let locked_out =
             |it: &&Watched| matches!(it.active.special.condition, Condition::LockedOut { .. });
         let Some(locked_out) = self.watched.iter().find(locked_out) else { return false };
-        let whom = |it: &Group| if is_of_sources { it.seen.address } else { it.seen.client };
-        let told = |value: u64| {
-            locked_out.groups.values().any(|it| it.status.is_active() && whom(it) == value)
-        };
+        let whom = |it: &Group| if is_of_sources { it.address() } else { it.client() };
+        let is_told = |it: &Group| it.status.is_firing() || it.told.is_some();
+        let told =
+            |value: u64| locked_out.groups.values().any(|it| is_told(it) && whom(it) == value);
         let mut clients = group.recent.all().peekable();
         clients.peek().is_some() && clients.all(told)
     }
@@ -358,10 +395,11 @@ impl Engine {
         let group = self.watched.get_mut(index).and_then(|it| it.groups.get_mut(&key));
         match group {
             // Another server may let it in all the time.
-            Some(group) if group.seen.server != facts.recorded.server => return,
+            Some(group) if group.server() != facts.recorded.server => return,
             Some(group) => {
                 group.counts = super::window::Steps::default();
                 group.seen.last = None;
+                group.told = None;
             }
             None => {}
         }
@@ -397,13 +435,8 @@ impl Engine {
     /// The key of the group that an event belongs to.
     fn key(&mut self, index: usize, facts: &Facts<'_>) -> u64 {
         let Some(watched) = self.watched.get(index) else { return 0 };
-        self.buffer.clear();
-        for field in &watched.active.rule.by {
-            let value = facts.value(*field);
-            self.buffer.extend_from_slice(&value.len().to_le_bytes());
-            self.buffer.extend_from_slice(&value);
-        }
-        facts.ledger.seed().hash(&self.buffer)
+        let by = watched.active.rule.by.iter();
+        key_of(facts.ledger, &mut self.buffer, by.map(|field| facts.value(*field)))
     }
 
     /// The group of a key, made if there is room for it.
@@ -426,8 +459,24 @@ impl Engine {
     }
 }
 
+/// The key of the group of these values.
+fn key_of(
+    ledger: &Ledger,
+    buffer: &mut Vec<u8>,
+    values: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> u64 {
+    buffer.clear();
+    for value in values {
+        let value = value.as_ref();
+        buffer.extend_from_slice(&value.len().to_le_bytes());
+        buffer.extend_from_slice(value);
+    }
+    ledger.seed().hash(buffer)
+}
+
 /// Whether two groups are about the same.
 fn is_same(same: Same, broader: &Group, narrower: &Group) -> bool {
+    let client = broader.client();
     let (broader, narrower) = (&broader.seen, &narrower.seen);
     match same {
         Same::Server => {
@@ -435,7 +484,7 @@ fn is_same(same: Same, broader: &Group, narrower: &Group) -> bool {
             broader.server == narrower.server && is_client
         }
         Same::Route => broader.route == narrower.route,
-        Same::Client => broader.client == narrower.client,
+        Same::Client => client == narrower.client,
         Same::Certificate => broader.certificate == narrower.certificate,
         Same::Address => broader.address == narrower.address,
         Same::Issuer => broader.issuer == narrower.issuer,

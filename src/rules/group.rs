@@ -36,6 +36,72 @@ pub(super) struct Group {
     /// What some conditions need beyond that.
     #[n(6)]
     pub(super) past: Option<Box<Past>>,
+    /// A client of whom a broader alert has told.
+    #[n(8)]
+    pub(super) told: Option<Told>,
+    /// Clients over the longer window.
+    #[n(7)]
+    pub(super) longer_recent: Recent,
+}
+
+impl Group {
+    /// Whether a broader alert has told of an event.
+    pub(super) fn is_told(&self, facts: &Facts<'_>) -> bool {
+        let reason = facts.event.reason.map(Reason::as_str);
+        self.told
+            .as_ref()
+            .is_some_and(|told| told.is_fresh(facts.time) && told.reason.as_deref() == reason)
+    }
+
+    /// The server that refuses the client.
+    pub(super) fn server(&self) -> ServerId {
+        self.told.as_ref().map_or(self.seen.server, |told| told.server)
+    }
+
+    /// Whether its own alert tells of it, or a broader one did.
+    pub(super) fn is_told_of(&self) -> bool {
+        self.status.is_active() || self.told.is_some()
+    }
+
+    /// The client.
+    pub(super) fn client(&self) -> u64 {
+        self.told.as_ref().map_or(self.seen.client, |told| told.client)
+    }
+
+    /// The address that it came from last.
+    pub(super) fn address(&self) -> u64 {
+        self.told.as_ref().map_or(self.seen.address, |told| told.address)
+    }
+
+    /// The client that is to be verified again, if one is.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        let told = self.told.as_ref().map(|told| told.client);
+        told.or(self.seen.last.map(|_| self.seen.client))
+    }
+}
+
+/// That a broader alert has told of a client. Until it is verified again, or refused for another reason, or
+/// a day has passed, it is not told again.
+#[derive(Clone, Debug, Encode, Decode)]
+#[cbor(array)]
+pub(super) struct Told {
+    /// Why it was refused then.
+    #[n(0)]
+    pub(super) reason: Option<String>,
+    #[n(1)]
+    pub(super) at: UnixMillis,
+    #[n(2)]
+    pub(super) server: ServerId,
+    #[n(3)]
+    pub(super) client: u64,
+    #[n(4)]
+    pub(super) address: u64,
+}
+
+impl Told {
+    pub(super) fn is_fresh(&self, at: UnixMillis) -> bool {
+        at - self.at < 24 * HOUR_MILLIS
+    }
 }
 
 /// How the alert of a group stands.
@@ -67,6 +133,10 @@ pub(super) enum Status {
 impl Status {
     pub(super) fn is_active(&self) -> bool {
         !matches!(self, Status::Inactive)
+    }
+
+    pub(super) fn is_firing(&self) -> bool {
+        matches!(self, Status::Firing { .. })
     }
 }
 

@@ -122,8 +122,8 @@ impl Engine {
             if !matches!(watched.active.special.condition, Condition::LockedOut { .. }) {
                 continue;
             }
-            let refused = watched.groups.iter().filter(|(_, group)| group.seen.last.is_some());
-            waiting.extend(refused.map(|(key, group)| (group.seen.client, (index, *key))));
+            let groups = watched.groups.iter();
+            waiting.extend(groups.filter_map(|(key, it)| Some((it.waiting()?, (index, *key)))));
         }
         self.waiting = waiting;
     }

@@ -187,6 +187,7 @@ impl Counting<'_, '_> {
         let matches = role == Role::Matching;
         match (active.special.condition, &active.rule.kind) {
             (Condition::Lockout { .. }, _) => return self.count_lockout(group, matches),
+            (Condition::LockedOut { .. }, _) if group.is_told(facts) => return false,
             (Condition::LockedOut { claims, .. }, _) => {
                 let weight = if facts.traits.has(Traits::KNOWN) { claims } else { 1 };
                 group.counts.add(spans.window, time, weight, weight);
@@ -219,19 +220,23 @@ impl Counting<'_, '_> {
             return false;
         }
         group.seen.add(facts);
-        match self.value() {
-            Some(value) => group.recent.add(spans.window, time, value),
-            None => false,
-        }
+        let Some(value) = self.value() else { return false };
+        let is_full = match (active.special.condition, spans.longer) {
+            (Condition::InEither { .. }, Some(span)) => group.longer_recent.add(span, time, value),
+            _ => false,
+        };
+        group.recent.add(spans.window, time, value) || is_full
     }
 
     /// What is told apart in the group's window, if anything is.
     fn value(&self) -> Option<u64> {
         let Counting { active, facts, .. } = self;
         let is_client = facts.traits.meets(Traits::CLIENT);
+        let is_revoked = facts.event.reason == Some(Reason::CertRevoked);
         match (active.special.condition, &active.rule.kind) {
             (Condition::OfOneClient, _) => Some(facts.client),
-            (_, Kind::Ratio { .. }) => is_client.then_some(facts.client),
+            // To be refused as revoked is no fault.
+            (_, Kind::Ratio { .. }) => (is_client && !is_revoked).then_some(facts.client),
             (_, Kind::Distinct { of: Field::SubjectDn, .. }) => Some(facts.client),
             (_, Kind::Distinct { of: Field::RemoteAddr, .. }) if active.special.learns => {
                 let addr = facts.event.remote_addr?;

@@ -176,6 +176,22 @@ impl Generation {
         matches!(self.stage, Stage::Leaving { over: true, .. })
     }
 
+    /// What stands in it now is younger than any copy of what stood in it before, unless it was written
+    /// late, behind what has its name by now.
+    fn begin_anew_as_named(&mut self) {
+        if self.is_named() {
+            self.begin_anew();
+        } else {
+            self.times.birth = self.times.modified;
+        }
+    }
+
+    /// Whether its name leads to it just now, whatever the last look saw.
+    fn is_named(&self) -> bool {
+        let named = || self.name.metadata().is_ok_and(|found| FileKey::of(&found) == self.key);
+        !self.is_leaving() && named()
+    }
+
     /// What stands in it now is younger than any copy of what stood in it before.
     pub(super) fn begin_anew(&mut self) {
         self.times.modified = self.written;
@@ -236,11 +252,12 @@ impl Generation {
             self.beginning = head.to_vec();
             self.size_bytes = size;
             self.written = now;
-            self.begin_anew();
+            self.begin_anew_as_named();
             return Ok(Check::Rewritten { was });
         }
         let written_before = std::mem::replace(&mut self.written, now);
-        if !self.is_leaving() {
+        let is_renewed = self.times.modified != now && self.is_named();
+        if is_renewed {
             self.times.modified = now;
         }
         let was_empty = self.head.length_bytes == 0;
@@ -256,7 +273,7 @@ impl Generation {
             return Ok(Check::Compressed);
         }
         if was_empty && written_before != now {
-            if head.is_empty() {
+            if head.is_empty() && is_renewed {
                 self.times.birth = now;
             }
             return Ok(Check::Begun { written_before });

@@ -237,8 +237,7 @@ impl Follower {
         let last = copies.next();
         for other in copies {
             // It holds nothing that the first does not.
-            let (key, times) = (other.opened.key(), other.opened.times());
-            self.remember(Place { key, times, ..place.clone() });
+            self.remember(read_in(&other.opened, place));
         }
         last
     }
@@ -312,7 +311,7 @@ impl Follower {
         let is_copy = named.is_none() && opened.key() != place.key;
         if is_copy && opened.size_bytes() <= place.position.byte_offset {
             // Nothing is added to a copy.
-            self.remember(Place { key: opened.key(), times: opened.times(), ..place.clone() });
+            self.remember(read_in(opened, place));
             return;
         }
         if named.is_none() && !self.has_room_now() {
@@ -354,7 +353,7 @@ impl Follower {
     /// Opens the files that had a name after the one followed before and before the one found now;
     /// returns how many there are.
     pub(super) fn open_missed(&mut self, after: &After, room: Room) -> usize {
-        let missed = self.missed(after);
+        let missed = self.missed(after, room);
         let count = missed.len();
         for (opened, sibling) in missed.into_iter().enumerate() {
             let has_room = match room {
@@ -375,9 +374,13 @@ impl Follower {
 
     /// Newer siblings that are not known, oldest first. Copies of what is known are known from now
     /// on: later they may not be told any more.
-    fn missed(&mut self, after: &After) -> Vec<Sibling> {
+    fn missed(&mut self, after: &After, room: Room) -> Vec<Sibling> {
         // What has the name now may not be open yet.
         let now = Opened::open(&after.name).ok().flatten();
+        // A search that cannot wait does not open it either: until a look does, it may be emptied, and
+        // a copy of it is then all that is left.
+        let is_open = |it: &Opened| self.generations.iter().any(|open| open.key == it.key());
+        let is_followed = room == Room::Wait || now.as_ref().is_none_or(is_open);
         let (now_key, now_head) = (now.as_ref().map(Opened::key), now.as_ref().map(Opened::head));
         let is_known = |key: &FileKey| {
             now_key == Some(*key) || after.own == Some(*key) || self.is_known_key(key)
@@ -389,13 +392,12 @@ impl Follower {
             let head = sibling.opened.head();
             // Of several copies of one file the youngest holds all that the others do.
             let is_younger = |it: &Sibling| begin_alike(it.opened.head(), head);
-            let is_copy = now_head.is_some_and(|now| begin_alike(now, head))
-                || after.is_copy(head)
-                || self.is_like_known(head)
-                || missed.iter().any(is_younger);
-            if is_copy {
+            let is_copy =
+                after.is_copy(head) || self.is_like_known(head) || missed.iter().any(is_younger);
+            let is_like_now = now_head.is_some_and(|now| begin_alike(now, head));
+            if is_copy || (is_like_now && is_followed) {
                 copies.push(sibling);
-            } else {
+            } else if !is_like_now {
                 missed.push(sibling);
             }
         }
@@ -435,7 +437,7 @@ impl Follower {
     }
 
     fn pass_over(&mut self, after: &After) {
-        for sibling in self.missed(after) {
+        for sibling in self.missed(after, Room::Wait) {
             self.remember(after.unread(&sibling.opened));
         }
     }
@@ -472,7 +474,10 @@ impl Follower {
         self.generations.iter().any(|it| it.begins_like(head))
             || self.packed.iter().any(|it| same(&it.place().head))
             || self.remembered.iter().any(|it| same(&it.head))
-            || self.pending.iter().any(|it| same(&it.place.head))
+            || self
+                .pending
+                .iter()
+                .any(|it| same(&it.place.head) || begin_alike(&it.beginning, head))
     }
 }
 
@@ -490,6 +495,13 @@ fn find_own(place: &Place, named: Option<&Found>) -> io::Result<Option<Sibling>>
     }
     let own = own(target, Opened::open(target).ok().flatten());
     Ok(own.or_else(|| siblings::by_key(target, key)))
+}
+
+/// The place in a copy that holds nothing else than what was read. It may be shorter than what is
+/// marked of the file: it is known again by its own beginning.
+fn read_in(copy: &Opened, place: &Place) -> Place {
+    let (key, times, head) = (copy.key(), copy.times(), Mark::of(copy.head()));
+    Place { key, times, head, ..place.clone() }
 }
 
 /// Newer than the last write.

@@ -300,3 +300,77 @@ fn renamed_after_an_empty_copy_between_two_looks() {
     scene.pass_grace();
     scene.expect(&["2", "3"]);
 }
+
+/// The younger copy holds all that the older one does, which stays known when it is compressed: not by
+/// what the log began with, for it is shorter.
+#[test]
+fn an_older_copy_of_what_was_read_is_compressed_later() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n");
+    scene.round();
+    truncate(&scene);
+    scene.append("a.log", "longer\n");
+    copy(&scene, "a.log.4");
+    truncate(&scene);
+    scene.append("a.log", "2\n");
+    scene.round();
+    copy(&scene, "a.log.3");
+    scene.append("a.log", "3\n");
+    scene.round();
+    copy(&scene, "a.log.2");
+    truncate(&scene);
+    scene.look();
+    scene.gzip("a.log.3");
+    scene.rename("a.log", "a.log.1");
+    scene.append("a.log", "4\n");
+    scene.pass_grace();
+    scene.lines.sort();
+    scene.expect(&["1", "2", "3", "4", "longer"]);
+}
+
+/// The log was deleted and made again, copied, and emptied before it was looked at for the first time:
+/// that a read of the old one has met the copy does not count as a look.
+#[test]
+fn a_copy_that_a_read_meets_before_the_log_is_looked_at() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "1\n");
+    scene.look();
+    truncate(&scene);
+    fs::remove_file(scene.at("a.log")).unwrap();
+    scene.append("a.log", "2\n");
+    copy(&scene, "a.log.1");
+    scene.read_all();
+    truncate(&scene);
+    scene.append("a.log", "3\n");
+    scene.pass_grace();
+    scene.expect(&["2", "3"]);
+}
+
+/// What is written late to a log that has lost its name since the last look says nothing about what
+/// came after it, although it is read before the next one.
+#[test]
+fn written_late_and_read_before_the_rotation_is_seen() {
+    // Longer than a tick of the clock that files are dated by.
+    let tick = || std::thread::sleep(Duration::from_millis(20));
+    for is_emptied in [true, false] {
+        let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+        scene.append("a.log", "1\n");
+        scene.look();
+        if is_emptied {
+            copy(&scene, "a.log.4");
+            truncate(&scene);
+        }
+        scene.rename("a.log", "a.log.3");
+        scene.append("a.log", "3\n");
+        tick();
+        scene.append("a.log.3", "2\n");
+        scene.read_all();
+        scene.rename("a.log", "a.log.2");
+        if !is_emptied {
+            scene.gzip("a.log.2");
+        }
+        scene.append("a.log", "4\n");
+        scene.pass_grace();
+        scene.expect(&["1", "2", "3", "4"]);
+    }
+}

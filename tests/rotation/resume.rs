@@ -603,3 +603,25 @@ fn written_anew_and_copied_meanwhile_behind_an_empty_file() {
     scene.pass_grace();
     scene.expect(&["longer", "last"]);
 }
+
+/// A log that was empty leads to what came after it; an old copy of what was read of its successor is
+/// not among it, although it is shorter than what is marked of that.
+#[test]
+fn an_old_copy_of_the_live_log_behind_an_empty_one_that_is_compressed_meanwhile() {
+    let mut scene = Scene::new(&["a.log"], StartAt::Beginning);
+    scene.append("a.log", "");
+    scene.look();
+    scene.rename("a.log", "a.log.2");
+    scene.append("a.log", "1\n");
+    scene.look();
+    copy(&scene, "a.log", "a.log.1");
+    scene.append("a.log", "2\n");
+    scene.round();
+    truncate(&scene, "a.log");
+    scene.append("a.log", "longer\n");
+    let state = scene.state();
+    scene.gzip("a.log.2");
+    scene.restart(&state);
+    scene.pass_grace();
+    scene.expect(&["1", "2", "longer"]);
+}

@@ -66,8 +66,7 @@ fn a_client_that_is_let_in_in_between_is_not_locked_out() {
         scene.at(minute * MINUTE, &GOOD.refused("certificate has expired"));
         scene.at(minute * MINUTE + 30 * SECOND, &GOOD);
     }
-    // Half of its connections fail, and it is the only client that this route knows.
-    scene.expect_firing(&["route_failure_ratio /payments/{id} api.example.com"]);
+    scene.expect_firing(&[]);
 }
 
 #[test]
@@ -103,6 +102,27 @@ fn a_broken_crl_is_one_message() {
     // It is over: those who come again do, the others are not locked out by what is over.
     scene.every(MINUTE, 120 * MINUTE, 135 * MINUTE, &client(0));
     scene.expect_changes(&["7740 resolved verification_infrastructure api.example.com"]);
+}
+
+#[test]
+fn clients_that_fail_together_are_one_message() {
+    let mut scene = eight();
+    let weak = |number| client(number).refused("EE certificate key too weak");
+    for step in 0..360 {
+        for number in 0..8 {
+            let time = 90 * MINUTE + step * 10 * SECOND + i64::from(number) * 100;
+            let request = if number < 4 { weak(number) } else { client(number) };
+            scene.at(time, &request);
+        }
+    }
+    scene.expect_firing(&["route_failure_ratio /payments/{id} api.example.com"]);
+    // They come less often by and by; that they are refused is known.
+    scene.every(5 * MINUTE, 150 * MINUTE, 6 * HOUR, &weak(1));
+    scene.expect_firing(&[]);
+    // Something else would be news.
+    let other = client(1).refused("unsuitable certificate purpose");
+    scene.every(MINUTE, 6 * HOUR, 6 * HOUR + 5 * MINUTE, &other);
+    scene.expect_firing(&["known_client_locked_out CN=c1"]);
 }
 
 #[test]
