@@ -71,7 +71,7 @@ impl Scenario {
 /// The world of a scenario: 26 hours of history, then those in which it happens: a day, or as many
 /// as its incident needs.
 pub fn world(seed: u64, scenario: Scenario) -> World {
-    let mut random = Random::new(!seed);
+    let mut random = Random::new(own_seed(seed, scenario));
     let (incidents, end) = beginnings(&mut random, scenario);
     let mut world = World::new(seed, end);
     ordinary::add(&mut world);
@@ -84,6 +84,12 @@ pub fn world(seed: u64, scenario: Scenario) -> World {
         noise::add_replay(&mut world);
     }
     world
+}
+
+/// What fixes a scenario's own numbers, so that those of one seed differ, their ordinary traffic apart.
+fn own_seed(seed: u64, scenario: Scenario) -> u64 {
+    let step = |seed: u64, byte: u8| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+    scenario.name().bytes().fold(!seed, step)
 }
 
 /// When each incident begins, and when the log ends.
