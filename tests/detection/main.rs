@@ -1,7 +1,8 @@
 //! What the built-in rules find in logs with labelled incidents, and that they find nothing else.
 //!
 //! `GATELOG_DETECTION_SEEDS` is how many seeds are tried, each with every incident alone, with all of
-//! them in three days, and with two days on which nothing happens. Without it two days of one seed are.
+//! them in three days, and with two days on which nothing happens. Without it two of the three days of
+//! one seed are.
 //! `make detection` prints the table.
 
 #![expect(
@@ -82,7 +83,7 @@ fn every_incident_is_found_and_nothing_else() {
     };
     let scenarios: Vec<(u64, Scenario)> = match seeds {
         Some(seeds) => (1..=seeds).flat_map(|seed| all().map(move |it| (seed, it))).collect(),
-        None => vec![(1, packs[0]), (1, packs[1])],
+        None => vec![(1, packs[0]), (1, packs[2])],
     };
     let logs = scenarios.len();
     let (table, problems) = tried_all(scenarios);

@@ -7,6 +7,7 @@
 //! certificate), and [`gate`] decides as nginx does what becomes of each request. The names of the
 //! rules stand in the labels alone.
 
+pub mod almost;
 pub mod certificate;
 pub mod client;
 pub mod connections;
@@ -76,6 +77,7 @@ pub fn world(seed: u64, scenario: Scenario) -> World {
     let mut world = World::new(seed, end);
     ordinary::add(&mut world);
     noise::add(&mut world);
+    almost::add(&mut world);
     world.random = random;
     for (incident, at) in incidents {
         (incident.add)(&mut world, at);

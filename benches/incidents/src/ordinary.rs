@@ -47,6 +47,8 @@ pub fn routes(servers: &[Server]) -> Vec<Route> {
 pub fn add(world: &mut World) {
     services(world);
     renewals(world);
+    short_lived(world);
+    odd_names(world);
     jobs(world);
     laptops(world);
     fleets(world);
@@ -102,6 +104,42 @@ fn renewals(world: &mut World) {
         second.show(at + 25 * MINUTE, Some(renewed), Chain::Whole);
         world.call_always(&client);
         world.call_always(&second);
+    }
+}
+
+/// Of a mesh: each certificate lives for two hours and is renewed after one, machine by machine.
+fn short_lived(world: &mut World) {
+    let routes = routes(&[Server::Api]);
+    let mut client = world.client("mesh-sidecar", Authority::Issuing1, &routes);
+    for nth in 1..=3 {
+        client.number = world.next_number();
+        client.addresses = vec![machine(&client, nth)];
+        client.shown.clear();
+        let mut from = LOG_START - HOUR + nth * 9 * MINUTE;
+        while from < world.end {
+            let subject_dn = client.subject_dn.clone();
+            let certificate =
+                world.issue(&subject_dn, Authority::Issuing1, from - MINUTE..from + 2 * HOUR);
+            client.show(from, Some(certificate), Chain::Whole);
+            from += HOUR;
+        }
+        world.call_always(&client);
+    }
+}
+
+/// Names with what RFC 2253 escapes, and without a CN.
+fn odd_names(world: &mut World) {
+    for subject_dn in [
+        "CN=svc \\\"edge\\\",O=Acme\\, Inc.\\; \\<Ops\\>",
+        "CN=Caf\\C3\\A9 Kasse 4,OU=Filiale Z\\C3\\BCrich,O=Example",
+        "OU=scale-7,O=logistics",
+    ] {
+        let mut client = world.client("odd", Authority::Issuing1, &routes(&[Server::Api]));
+        let from = LOG_START - 20 * DAY;
+        let certificate = world.issue(subject_dn, Authority::Issuing1, from..from + 397 * DAY);
+        client.shown.clear();
+        client.show(0, Some(certificate), Chain::Whole);
+        world.call_always(&client);
     }
 }
 

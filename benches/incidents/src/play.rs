@@ -15,6 +15,13 @@ use crate::world::{Mark, World};
 /// Bytes of the answer that refuses.
 const REFUSAL_BYTES: u64 = 215;
 
+/// A time, and the lines that were logged in it.
+#[derive(Default)]
+struct Replay {
+    during: Range<u64>,
+    lines: Vec<(LogFile, Vec<u8>)>,
+}
+
 /// nginx at work.
 struct Nginx<'a> {
     world: &'a World,
@@ -23,7 +30,7 @@ struct Nginx<'a> {
     writer: Writer,
     upstreams: Vec<[String; 2]>,
     /// What will come once more, and the lines of that time.
-    replayed: Option<(Range<u64>, Vec<(LogFile, Vec<u8>)>)>,
+    replayed: Option<Replay>,
 }
 
 /// Hands over the lines of a world in the order in which nginx writes them.
@@ -49,7 +56,7 @@ pub fn play<E>(
         connections: Connections::default(),
         writer: Writer::new(Format::Extended),
         upstreams: Server::ALL.map(Server::upstreams).to_vec(),
-        replayed: replays.map(|during| (during, Vec::new())),
+        replayed: replays.map(|during| Replay { during, ..Replay::default() }),
     };
     let mut marks = marks.into_iter().peekable();
     let mut line = Vec::new();
@@ -80,7 +87,7 @@ impl Nginx<'_> {
             Mark::Restart => self.connections.restart(),
             Mark::Scrap(file, bytes) => out(*file, bytes)?,
             Mark::Replay(_) => {
-                let lines = self.replayed.take().map(|it| it.1).unwrap_or_default();
+                let lines = self.replayed.take().map(|it| it.lines).unwrap_or_default();
                 for (file, line) in &lines {
                     out(*file, line)?;
                 }
@@ -90,7 +97,7 @@ impl Nginx<'_> {
     }
 
     fn keep(&mut self, at: u64, file: LogFile, line: &[u8]) {
-        if let Some((during, lines)) = &mut self.replayed
+        if let Some(Replay { during, lines }) = &mut self.replayed
             && during.contains(&at)
         {
             lines.push((file, line.to_vec()));
