@@ -43,14 +43,36 @@ pub struct Engine {
     /// Hits of bounds that nobody was told of yet.
     hits: Vec<Limit>,
     buffer: Vec<u8>,
+    /// By verdict, the rules that an event of it may concern.
+    concerned: Vec<Vec<usize>>,
+    /// The keys of an event's groups, by what they are made of, as far as they were asked for.
+    keys: Vec<Option<u64>>,
 }
 
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(set: Arc<RuleSet>) -> Engine {
-        let watched = set.rules.iter().cloned().map(Watched::new).collect();
+        let mut different: Vec<Vec<Field>> = Vec::new();
+        let watched: Vec<Watched> = set
+            .rules
+            .iter()
+            .map(|active| {
+                let by = &active.rule.by;
+                let place = different.iter().position(|known| known == by).unwrap_or_else(|| {
+                    different.push(by.clone());
+                    different.len() - 1
+                });
+                Watched::new(active.clone(), place)
+            })
+            .collect();
+        let concerned = Verdict::ALL.iter().map(|verdict| {
+            let rules = watched.iter().enumerate();
+            rules.filter(|(_, it)| it.may_concern(*verdict)).map(|(index, _)| index).collect()
+        });
         Engine {
             set,
+            concerned: concerned.collect(),
+            keys: vec![None; different.len()],
             watched,
             memory: Memory::default(),
             first_time: None,
@@ -89,9 +111,13 @@ impl Engine {
         if event.verdict == Verdict::Verified && around.wants_client {
             self.see_verified_again(&facts);
         }
-        for index in 0..self.watched.len() {
-            self.watch(index, &facts, around.has_learnt);
+        self.keys.iter_mut().for_each(|key| *key = None);
+        let concerned = std::mem::take(&mut self.concerned);
+        let of_verdict = concerned.get(event.verdict.index());
+        for index in of_verdict.into_iter().flatten() {
+            self.watch(*index, &facts, around.has_learnt);
         }
+        self.concerned = concerned;
         for _ in 0..self.memory.take_full() {
             self.hits.push(Limit::RuleMemory);
         }
@@ -435,8 +461,15 @@ impl Engine {
     /// The key of the group that an event belongs to.
     fn key(&mut self, index: usize, facts: &Facts<'_>) -> u64 {
         let Some(watched) = self.watched.get(index) else { return 0 };
-        let by = watched.active.rule.by.iter();
-        key_of(facts.ledger, &mut self.buffer, by.map(|field| facts.value(*field)))
+        let known = self.keys.get(watched.by).copied().flatten();
+        known.unwrap_or_else(|| {
+            let by = watched.active.rule.by.iter().map(|field| facts.value(*field));
+            let key = key_of(facts.ledger, &mut self.buffer, by);
+            if let Some(known) = self.keys.get_mut(watched.by) {
+                *known = Some(key);
+            }
+            key
+        })
     }
 
     /// The group of a key, made if there is room for it.

@@ -31,14 +31,16 @@ pub(super) struct Watched {
     /// Its next instant.
     pub(super) next: UnixMillis,
     quick: Quick,
+    /// The place of what its groups are made of, among those of all rules.
+    pub(super) by: usize,
 }
 
 impl Watched {
-    pub(super) fn new(active: Active) -> Watched {
+    pub(super) fn new(active: Active, by: usize) -> Watched {
         let spans = Spans::of(&active);
         let (groups, first_seen) = (HashMap::default(), HashMap::default());
         let quick = Quick::of(&active.rule.filter);
-        Watched { active, spans, groups, first_seen, next: UnixMillis::MAX, quick }
+        Watched { active, spans, groups, first_seen, next: UnixMillis::MAX, quick, by }
     }
 
     /// Whether nothing can change by the passing of time alone.
@@ -80,6 +82,16 @@ impl Watched {
             self.first_seen.insert(hash, ());
         }
         has_learnt && !*is_full
+    }
+
+    /// Whether any event of a verdict can be of interest.
+    pub(super) fn may_concern(&self, verdict: Verdict) -> bool {
+        let is_of_all = matches!(
+            self.active.special.condition,
+            Condition::Lockout { .. } | Condition::Unparsed { .. }
+        );
+        let is_ratio = matches!(self.active.rule.kind, Kind::Ratio { .. });
+        is_of_all || is_ratio || self.quick.verdicts >> verdict.index() & 1 == 1
     }
 
     /// What an event is to the rule; none where the rule is not about it.
