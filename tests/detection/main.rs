@@ -58,16 +58,23 @@ fn tried(seed: u64, scenario: Scenario) -> Judgement {
     judgement
 }
 
-/// Tries all of them; the table, and what is not as it should be.
-fn tried_all(scenarios: impl IntoIterator<Item = (u64, Scenario)>) -> (Table, Vec<String>) {
+/// Tries all of them, some at a time; the table, and what is not as it should be.
+fn tried_all(scenarios: &[(u64, Scenario)]) -> (Table, Vec<String>) {
     let (mut table, mut problems) = (Table::default(), Vec::new());
-    for (seed, scenario) in scenarios {
-        let Judgement { outcomes, problems: found } = tried(seed, scenario);
-        table.add(outcomes);
-        for problem in found {
-            let problem = format!("{} of seed {seed}: {problem}", scenario.name());
-            println!("{problem}");
-            problems.push(problem);
+    let at_a_time = std::thread::available_parallelism().map_or(1, |count| count.get());
+    for some in scenarios.chunks(at_a_time) {
+        let judgements: Vec<Judgement> = std::thread::scope(|scope| {
+            let tries = some.iter().map(|&(seed, it)| scope.spawn(move || tried(seed, it)));
+            let tries: Vec<_> = tries.collect();
+            tries.into_iter().map(|it| it.join().unwrap()).collect()
+        });
+        for ((seed, scenario), judgement) in some.iter().zip(judgements) {
+            table.add(judgement.outcomes);
+            for problem in judgement.problems {
+                let problem = format!("{} of seed {seed}: {problem}", scenario.name());
+                println!("{problem}");
+                problems.push(problem);
+            }
         }
     }
     (table, problems)
@@ -85,8 +92,7 @@ fn every_incident_is_found_and_nothing_else() {
         Some(seeds) => (1..=seeds).flat_map(|seed| all().map(move |it| (seed, it))).collect(),
         None => vec![(1, packs[0]), (1, packs[2])],
     };
-    let logs = scenarios.len();
-    let (table, problems) = tried_all(scenarios);
-    println!("{}\n{logs} logs, {} problems", table.text(), problems.len());
+    let (table, problems) = tried_all(&scenarios);
+    println!("{}\n{} logs, {} problems", table.text(), scenarios.len(), problems.len());
     assert!(problems.is_empty(), "{problems:#?}");
 }
