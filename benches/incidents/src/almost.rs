@@ -23,7 +23,8 @@ pub fn add(world: &mut World) {
         few_networks(world, midnight);
         little_garbage(world, midnight);
         outage(world, midnight);
-        let silent = midnight + 11 * HOUR + world.random.below(3 * HOUR);
+        // When no incident of this log can go on.
+        let silent = midnight + 18 * HOUR + world.random.below(HOUR);
         world.silences.push((LogFile::Partner, silent..silent + 12 * MINUTE));
     }
 }
