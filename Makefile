@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 CARGO ?= $(shell command -v cargo || echo "$$HOME/.cargo/bin/cargo")
 BUILD_TOOLS := cc c++ make
-TEST_TOOLS := nginx openssl curl awk promtool valgrind strace sqlite3
+TEST_TOOLS := nginx openssl curl awk promtool alertmanager valgrind strace sqlite3
 TORTURE := $(CARGO) test --profile torture --locked
 FUZZ_SECONDS ?= 3600
 DETECTION_SEEDS ?= 5

@@ -14,6 +14,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod nginx;
+pub mod notify;
 pub mod reader;
 pub mod rules;
 pub mod setup;

@@ -46,7 +46,7 @@ fn an_empty_file_is_the_default() {
         "# nothing\r\n",
         "\u{FEFF}",
         "[http]\n[metrics]\n[routes]\n",
-        "source = []\nserver = []",
+        "source = []\nserver = []\nreceiver = []",
     ] {
         assert_eq!(valid(text), Config::default(), "{text:?}");
     }
@@ -188,7 +188,6 @@ fn unknown_keys_name_the_nearest() {
 #[test]
 fn keys_of_later_versions_are_refused_as_such() {
     for (text, name, place) in [
-        ("[[receiver]]\n[[receiver]]", "receiver", "1:3"),
         ("[rules]", "rules", "1:2"),
         ("[[rule]]\nname = 'x'", "rule", "1:3"),
         ("[[identity]]", "identity", "1:3"),
@@ -206,8 +205,8 @@ fn keys_of_later_versions_are_refused_as_such() {
     );
     check("state_dir = ''", &["1:13: `state_dir` is empty: expected a path"]);
     check(
-        "[[reciever]]",
-        &["1:3: unknown key `reciever`: did you mean `receiver`? this version does not support it"],
+        "[[identty]]",
+        &["1:3: unknown key `identty`: did you mean `identity`? this version does not support it"],
     );
 }
 

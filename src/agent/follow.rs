@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::keeper::Answer;
+use super::notices::Notices;
 use super::pace::Pace;
 use super::sandbox::Sandbox;
 use super::saver::{Saver, SourceStates, Turn};
@@ -151,6 +152,7 @@ pub(super) struct Follow {
     router: Router,
     watch: Watch,
     saver: Option<Saver>,
+    notices: Notices,
     /// Why nothing can be saved although somebody wants it to be.
     no_saver: Option<String>,
     /// Saved states of sources that are not followed; at most [`SAVED_SOURCES_MAX`].
@@ -181,6 +183,7 @@ pub(super) struct Around {
     pub(super) sandbox: Arc<Sandbox>,
     /// What a source that is no file wakes the thread with.
     pub(super) wake: Wake,
+    pub(super) notices: Notices,
 }
 
 /// What reading a chunk of each source came to.
@@ -203,9 +206,9 @@ impl Follow {
     /// # Errors
     /// A socket that cannot be had.
     pub(super) fn new(setup: Setup, state: Begun, around: Around) -> Result<Follow, SetupError> {
-        let Around { inbox, clock, readiness, watched, sandbox, wake } = around;
+        let Around { inbox, clock, readiness, watched, sandbox, wake, notices } = around;
         let Setup { config, router, sources, .. } = setup;
-        let Begun { watch, sources: mut other_sources, saver, failure } = state;
+        let Begun { watch, sources: mut other_sources, saver, failure, .. } = state;
         let begin = |setup| begin_source(setup, &mut other_sources, &wake);
         let sources = sources.into_iter().map(begin).collect::<Result<_, _>>()?;
         Ok(Follow {
@@ -215,6 +218,7 @@ impl Follow {
             router,
             watch,
             saver,
+            notices,
             no_saver: failure,
             other_sources,
             asked: Vec::new(),
@@ -307,7 +311,7 @@ impl Follow {
         let mut rest = self.rest();
         // A busy log is looked at soon enough to save it.
         if let Some(saver) = self.saver.as_ref().filter(|_| !self.pace.is_busy()) {
-            rest = rest.min(saver.rest(&mut self.watch));
+            rest = rest.min(saver.rest(&mut self.watch, &self.notices));
         }
         self.inbox.wait(rest)
     }
@@ -360,7 +364,10 @@ impl Follow {
         }
         for alert in self.watch.take_changes() {
             alert_log::say(&alert);
+            self.notices.take(alert);
         }
+        self.notices.settle();
+        self.notices.release(is_read, self.clock.now());
     }
 
     fn watch(&mut self) {
@@ -404,9 +411,11 @@ impl Follow {
         let now = self.watch.ledger.seen.last.map_or(wall, |last| last.max(wall));
         let mut snapshot = Snapshot::new(&self.watch.ledger, sources, now);
         snapshot.state_healthy = self.save_failure().is_none();
+        self.notices.show(&self.watch, &mut snapshot);
         snapshot.add_limits([
             ("watched_directories", self.unwatched),
             ("changes_told", self.unseen_changes),
+            ("alerts_held", self.notices.beyond()),
         ]);
         snapshot
     }
@@ -464,22 +473,30 @@ impl Follow {
         self.inbox.waiting.store(is_asked && turn == Turn::Wait, Ordering::Release);
         match turn {
             Turn::Wait => {}
-            Turn::Answer => self.answers().into_iter().for_each(Answer::send),
+            Turn::Answer => self.answer_at_once(),
             Turn::Retry => {
-                self.answers().into_iter().for_each(Answer::send);
+                self.answer_at_once();
                 let states = self.states();
                 if let Some(saver) = &mut self.saver {
-                    saver.retry(&mut self.watch, states);
+                    saver.retry(&mut self.watch, states, &mut self.notices);
                 }
             }
             Turn::Save => {
                 let (states, answers) = (self.states(), self.answers());
                 if let Some(saver) = &mut self.saver {
                     let changed = saver.changed(states);
-                    saver.save(&mut self.watch, changed, answers);
+                    saver.save(&mut self.watch, changed, answers, &mut self.notices);
                 }
             }
         }
+    }
+
+    /// Without waiting for a disk.
+    fn answer_at_once(&mut self) {
+        self.answers().into_iter().for_each(Answer::send);
+        // What is saved next is everything.
+        drop(self.notices.take_changes());
+        self.notices.deliveries().send();
     }
 
     fn answers(&mut self) -> Vec<Answer> {
@@ -499,7 +516,7 @@ impl Follow {
         let states = self.states();
         let end = Monotonic::from_start(told.since_start() + STOP_SAVE_GRACE);
         if let Some(saver) = self.saver.take()
-            && !saver.close(&mut self.watch, states, end)
+            && !saver.close(&mut self.watch, states, end, &mut self.notices)
         {
             tracing::error!("the last counts and places were not saved");
         }

@@ -15,12 +15,13 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::follow::Requests;
+use super::notices::Deliveries;
 use super::sandbox::Sandbox;
 use super::saver::SourceStates;
 use crate::clock::Clock;
 use crate::limits::KEEPER_WORK_MAX;
 use crate::show::metrics::Snapshot;
-use crate::store::{Changes, Store, StoreError};
+use crate::store::{Changes, Notice, Store, StoreError};
 
 /// An answer, and whoever waits for it.
 pub(super) struct Answer {
@@ -35,19 +36,21 @@ impl Answer {
     }
 }
 
-/// Those who wait for one transaction. They are answered once: by the thread that saves when it is
-/// done, or by the one that reads when that takes too long.
+/// What waits for one transaction: answers, and notifications. All goes out once: by the thread that saves
+/// when it is done, or by the one that reads when that takes too long.
 #[derive(Clone, Default)]
-pub(super) struct Answers(Arc<Mutex<Vec<Answer>>>);
+pub(super) struct Answers(Arc<Mutex<(Vec<Answer>, Deliveries)>>);
 
 impl Answers {
-    pub(super) fn new(answers: Vec<Answer>) -> Answers {
-        Answers(Arc::new(Mutex::new(answers)))
+    pub(super) fn new(answers: Vec<Answer>, deliveries: Deliveries) -> Answers {
+        Answers(Arc::new(Mutex::new((answers, deliveries))))
     }
 
     pub(super) fn send(&self) {
-        let answers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let (answers, deliveries) = waiting;
         answers.into_iter().for_each(Answer::send);
+        deliveries.send();
     }
 }
 
@@ -59,7 +62,12 @@ pub(super) enum Work {
     /// image before.
     ImagePart { image: u64, part: Vec<u8> },
     /// The image is whole.
-    FinishImage { image: u64, sources: Vec<(String, Vec<u8>)>, answers: Answers },
+    FinishImage {
+        image: u64,
+        sources: Vec<(String, Vec<u8>)>,
+        notices: Vec<Notice>,
+        answers: Answers,
+    },
 }
 
 /// What became of a commit or an image.
@@ -163,8 +171,8 @@ impl Keeping {
                 self.put_image_part(image, &part);
                 None
             }
-            Work::FinishImage { image, sources, answers } => {
-                let result = self.finish_image(image, &sources);
+            Work::FinishImage { image, sources, notices, answers } => {
+                let result = self.finish_image(image, &sources, &notices);
                 // They are on disk now, or will not be for some time: then they are better shown than not.
                 answers.send();
                 Some(self.done(result, Vec::new()))
@@ -190,10 +198,11 @@ impl Keeping {
         &mut self,
         image: u64,
         sources: &[(String, Vec<u8>)],
+        notices: &[Notice],
     ) -> Result<(), StoreError> {
         match (self.image.take(), &mut self.store) {
             (Some((known, result)), Some(store)) if known == image => {
-                result.and_then(|()| store.finish_image(sources))
+                result.and_then(|()| store.finish_image(sources, notices))
             }
             (Some((_, Err(error))), _) => Err(error),
             _ => Err(StoreError::Gone(self.directory.clone())),

@@ -16,6 +16,7 @@ mod follow;
 mod keeper;
 mod lines;
 mod listeners;
+mod notices;
 mod pace;
 mod pages;
 mod reload;
@@ -39,8 +40,10 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::receiver::{Receiver, ReceiverKind};
 use crate::http::{BindError, LimitHits, Readiness};
 use crate::limits::STOP_GRACE;
+use crate::notify::{Notifier, Proxies};
 use crate::rules::RuleSet;
 use crate::setup::needs;
 use crate::setup::source::{Options, Setup, SetupError};
@@ -50,9 +53,10 @@ use crate::source::watch::watch as watch_files;
 use crate::store::StoreError;
 use follow::{Around, Follow, Requests};
 use listeners::Listeners;
+use notices::Notices;
 use pages::AgentPages;
 use sandbox::{Sandbox, Wishes};
-use state::State;
+use state::{Begun, State};
 
 /// Why the agent did not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +106,8 @@ fn sandboxed(options: &Options, setup: &Setup, state: Option<&PathBuf>) -> Sandb
     }
     let mut needs = needs::of_config(config, options);
     needs.extend(needs::of_includes(setup));
+    let proxy = crate::notify::https_proxy();
+    needs.extend(needs::of_receivers(config, proxy.as_ref()));
     needs.extend(setup.machine_conf.iter().flat_map(|conf| needs::of_conf(conf)));
     let listeners = [Some(config.http.listen), config.metrics_listen];
     let mut writable = needs::written(config);
@@ -110,6 +116,7 @@ fn sandboxed(options: &Options, setup: &Setup, state: Option<&PathBuf>) -> Sandb
         needs: &needs,
         writable: &writable,
         ports: listeners.into_iter().flatten().map(|address| address.port()).collect(),
+        connect: needs::connected(config, proxy.as_ref()),
     })
 }
 
@@ -135,7 +142,7 @@ async fn agent(
     let (watched, watching) = watch_files(move || waker.wake());
     let watching = tokio::spawn(watching);
     let config = setup.config.clone();
-    let state = state.begin(setup.config.routes.limit, &clock, rules, &requests, sandbox)?;
+    let mut state = state.begin(setup.config.routes.limit, &clock, rules, &requests, sandbox)?;
     // A source that is no file wakes the thread for as long as somebody may ask it for something.
     let asking = Arc::new(requests.clone());
     let asked = Arc::downgrade(&asking);
@@ -144,7 +151,9 @@ async fn agent(
             requests.wake();
         }
     });
+    let (notices, notifier) = begin_notices(&config, &mut state, &clock);
     let around = Around {
+        notices,
         inbox,
         clock,
         readiness: readiness_told,
@@ -181,7 +190,33 @@ async fn agent(
         tracing::error!("something was still running when the grace ended");
     }
     watching.abort();
+    // Requests on their way end; what is not taken is saved already.
+    if let Some(notifier) = notifier {
+        notifier.stop().await;
+    }
     result
+}
+
+/// Starts the receivers of alerts, from what was saved.
+fn begin_notices(
+    config: &Config,
+    state: &mut Begun,
+    clock: &Clock,
+) -> (Notices, Option<Arc<Notifier>>) {
+    let saved = std::mem::take(&mut state.notices);
+    let of_alerts = |it: &&Receiver| !matches!(it.kind, ReceiverKind::Jsonl(_));
+    let receivers = config.receivers.iter().filter(of_alerts);
+    let receivers: Vec<_> = receivers.map(|it| (it.name.clone(), it.filter.clone())).collect();
+    let started = (!receivers.is_empty()).then(|| {
+        let page_url = format!("http://{}", config.http.listen);
+        let proxies = Proxies::of_environment(&|name| std::env::var_os(name));
+        let earlier = notices::earlier(&saved);
+        let (notifier, settled) =
+            Notifier::start(&config.receivers, &page_url, earlier, &proxies, clock);
+        (Arc::new(notifier), settled)
+    });
+    let notifier = started.as_ref().map(|(notifier, _)| Arc::clone(notifier));
+    (Notices::new(receivers, started, saved, state.watch.alerts()), notifier)
 }
 
 /// Waits for a reason to stop; takes reloads and tells systemd that all is well meanwhile.

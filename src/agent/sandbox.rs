@@ -3,7 +3,8 @@
 //!
 //! It reads the directories of its logs and of its configuration, the time zones, and what /proc says
 //! of itself; it writes what it is told it may; it executes nothing. It listens on its own ports and
-//! connects to none. What it may read is settled once, so a reload that needs more is refused.
+//! connects to those of its receivers. What it may read, and which ports these are, is settled once, so a
+//! reload that needs more is refused.
 //!
 //! On an older kernel as much of it holds as that one knows: files since Linux 5.13, truncation since
 //! 6.2, TCP since 6.7, devices since 6.10, signals and abstract sockets since 6.12. What landlock does
@@ -40,6 +41,9 @@ const PROC_SELF: &str = "/proc/self";
 const FILES_ABI: ABI = ABI::V5;
 const SCOPES_ABI: ABI = ABI::V6;
 
+/// The first that restricts whom one connects to.
+const CONNECT_ABI: i32 = 4;
+
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 
 /// What a database and a socket need of their directory.
@@ -56,6 +60,8 @@ pub(super) struct Wishes<'a> {
     pub(super) writable: &'a [PathBuf],
     /// TCP ports to listen on; 0 is any.
     pub(super) ports: Vec<u16>,
+    /// TCP ports to connect to.
+    pub(super) connect: BTreeSet<u16>,
 }
 
 /// What is restricted.
@@ -76,6 +82,7 @@ struct InForce {
     abi: i32,
     readable: Roots,
     writable: Roots,
+    connect: BTreeSet<u16>,
     /// Logs that are not there yet, with the directory that is open instead of theirs.
     awaited: Vec<(PathBuf, PathBuf)>,
     /// A directory of /proc is made anew when the kernel has forgotten it, and would then be
@@ -88,6 +95,11 @@ struct InForce {
 pub(super) struct Outside(Vec<Need>);
 
 impl std::error::Error for Outside {}
+
+/// A port of a receiver that a reload names and the sandbox keeps out.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("restart needed: a receiver is at port {0}, to which the sandbox lets nothing connect")]
+pub(super) struct OutsidePort(u16);
 
 impl Display for Outside {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -120,7 +132,7 @@ impl Sandbox {
         let readable = Roots::of_needs(wishes.needs);
         let writable = Roots::new(wishes.writable.iter().cloned());
         let kept: Vec<PathFd> = PathFd::new(PROC_SELF).into_iter().collect();
-        let entered = restrict(&readable, &writable, &wishes.ports, &kept);
+        let entered = restrict(&readable, &writable, wishes, &kept);
         Sandbox(match entered.map(|status| status.landlock) {
             Ok(LandlockStatus::Available { effective_abi, kernel_abi }) => {
                 State::InForce(InForce {
@@ -128,6 +140,7 @@ impl Sandbox {
                     awaited: awaited(wishes.needs),
                     readable,
                     writable,
+                    connect: wishes.connect.clone(),
                     _kept: kept,
                 })
             }
@@ -188,6 +201,16 @@ impl Sandbox {
         if outside.is_empty() { Ok(()) } else { Err(Outside(outside)) }
     }
 
+    /// Whether all of these ports can be connected to without a restart.
+    pub(super) fn admit_ports(&self, ports: &BTreeSet<u16>) -> Result<(), OutsidePort> {
+        let State::InForce(in_force) = &self.0 else { return Ok(()) };
+        let outside = ports.iter().find(|port| !in_force.connect.contains(port));
+        match outside.filter(|_| in_force.abi >= CONNECT_ABI) {
+            Some(port) => Err(OutsidePort(*port)),
+            None => Ok(()),
+        }
+    }
+
     /// Gives files that the kernel refuses for our own sandbox their true reason.
     pub(super) fn explain(&self, changes: &mut Changes) {
         for change in &mut changes.list {
@@ -222,7 +245,7 @@ fn awaited(needs: &BTreeSet<Need>) -> Vec<(PathBuf, PathBuf)> {
 fn restrict(
     readable: &Roots,
     writable: &Roots,
-    ports: &[u16],
+    Wishes { ports, connect, .. }: &Wishes<'_>,
     kept: &[PathFd],
 ) -> Result<RestrictionStatus, RulesetError> {
     let mut ruleset = Ruleset::default()
@@ -237,6 +260,9 @@ fn restrict(
     let mut created = ruleset.create()?;
     for port in ports.iter().filter(|_| binds) {
         created = created.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+    }
+    for port in connect {
+        created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
     let zones = std::env::var_os("TZDIR").map(PathBuf::from);
     let zones = TIME_ZONES.iter().map(PathBuf::from).chain(zones);
@@ -271,7 +297,7 @@ fn allow(
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::{self, ErrorKind};
+    use std::io::{self, ErrorKind, Read as _, Write as _};
     use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::unix::net::{UnixDatagram, UnixListener};
     use std::process::Command;
@@ -311,7 +337,8 @@ mod tests {
         std::os::unix::fs::symlink(at("other/a"), at("logs/link")).unwrap();
         let needs = BTreeSet::from([need(&at("logs"), When::Always)]);
         let writable = [at("state")];
-        let wishes = Wishes { needs: &needs, writable: &writable, ports: vec![0] };
+        let wishes =
+            Wishes { needs: &needs, writable: &writable, ports: vec![0], connect: BTreeSet::new() };
         within(&wishes, |sandbox, abi| {
             assert_eq!(fs::read(at("logs/a")).unwrap(), b"text");
             assert_eq!(fs::read_dir(at("logs")).unwrap().count(), 2);
@@ -355,7 +382,8 @@ mod tests {
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("state")).unwrap();
         let (needs, writable) = (BTreeSet::new(), [at("state")]);
-        let wishes = Wishes { needs: &needs, writable: &writable, ports: vec![0] };
+        let wishes =
+            Wishes { needs: &needs, writable: &writable, ports: vec![0], connect: BTreeSet::new() };
         within(&wishes, |_, _| {
             let open = || rusqlite::Connection::open(at("state/db")).unwrap();
             let database = open();
@@ -383,12 +411,21 @@ mod tests {
         let there = there.local_addr().unwrap();
         let own = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let needs = BTreeSet::new();
-        let wishes = |port| Wishes { needs: &needs, writable: &[], ports: vec![port] };
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = other.local_addr().unwrap();
+        let connect = BTreeSet::from([other.port()]);
+        let wishes = |port| Wishes {
+            needs: &needs,
+            writable: &[],
+            ports: vec![port],
+            connect: connect.clone(),
+        };
         within(&wishes(own.port()), |_, abi| {
             if abi >= 4 {
                 denied(TcpStream::connect(there));
                 denied(TcpListener::bind("127.0.0.1:0"));
             }
+            TcpStream::connect(other).unwrap();
             TcpListener::bind(own).unwrap();
             UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"a", there).unwrap();
             // systemd's socket has a path.
@@ -416,6 +453,7 @@ mod tests {
             abi: 1,
             readable: Roots::new([at("logs")]),
             writable: Roots::new([at("state")]),
+            connect: BTreeSet::from([443]),
             awaited: Vec::new(),
             _kept: Vec::new(),
         }));
@@ -435,6 +473,9 @@ mod tests {
         let socket = format!("restart needed: `{}` is outside", shown("sock"));
         let expected = [read("none/a"), read("other"), socket].map(|line| line + rest);
         assert_eq!(error, expected.join("\n"));
+        assert_eq!(sandbox.admit_ports(&BTreeSet::from([443])), Ok(()));
+        // Landlock 1 knows no ports.
+        assert_eq!(sandbox.admit_ports(&BTreeSet::from([80, 443])), Ok(()));
         let many: BTreeSet<Need> = (0..20).map(|number| always(&format!("x{number}"))).collect();
         let error = sandbox.admit(&many, &[]).unwrap_err().to_string();
         assert_eq!(error.lines().count(), SANDBOX_PROBLEMS_MAX + 1);
@@ -443,6 +484,69 @@ mod tests {
             assert_eq!(free.admit(&many, &[at("sock")]), Ok(()));
             assert!(!free.keeps_out(&at("other/a")));
         }
+    }
+
+    #[test]
+    fn ports_that_a_reload_may_name() {
+        let sandbox = Sandbox(State::InForce(InForce {
+            abi: CONNECT_ABI,
+            readable: Roots::default(),
+            writable: Roots::default(),
+            connect: BTreeSet::from([443]),
+            awaited: Vec::new(),
+            _kept: Vec::new(),
+        }));
+        assert_eq!(sandbox.admit_ports(&BTreeSet::from([443])), Ok(()));
+        let error = sandbox.admit_ports(&BTreeSet::from([80, 443])).unwrap_err();
+        let expected = "a receiver is at port 80, to which the sandbox lets nothing connect";
+        assert_eq!(error.to_string(), format!("restart needed: {expected}"));
+    }
+
+    /// A receiver is found by its name, asked, and shown a token, from within; another is not.
+    #[test]
+    fn receivers() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("token"), "x").unwrap();
+        let [there, elsewhere] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let config = |listener: &TcpListener| {
+            let text = format!(
+                "[[receiver]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"http://localhost:{}\"\n\
+                 bearer_token_file = {:?}",
+                listener.local_addr().unwrap().port(),
+                directory.path().join("token"),
+            );
+            crate::config::parse("g.toml", text.as_bytes(), &|_| None).unwrap()
+        };
+        let (reached, other) = (config(&there), config(&elsewhere));
+        let answering = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = there.accept().unwrap();
+                let mut request = [0; 4096];
+                // The request is one write; what is not read of it does no harm.
+                assert!(stream.read(&mut request).unwrap() > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            }
+        });
+        let needs = crate::setup::needs::of_receivers(&reached, None);
+        let connect = crate::setup::needs::connected(&reached, None);
+        let wishes = Wishes { needs: &needs, writable: &[], ports: vec![0], connect };
+        within(&wishes, |_, abi| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.unwrap();
+            let clock = crate::clock::Clock::system();
+            let try_out = |config: &crate::config::Config| {
+                let proxies = Ok(crate::notify::Proxies::default());
+                let receiver = &config.receivers[0];
+                runtime.block_on(crate::notify::try_out(receiver, "h", "http://p", proxies, &clock))
+            };
+            let trials = try_out(&reached);
+            assert!(trials.len() == 2 && trials.iter().all(|it| it.is_taken), "{trials:?}");
+            if abi >= CONNECT_ABI {
+                let trials = try_out(&other);
+                assert!(trials[0].said.contains("Permission denied"), "{trials:?}");
+            }
+        });
+        drop(answering);
     }
 
     #[test]

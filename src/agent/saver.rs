@@ -14,6 +14,7 @@ use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
 use super::keeper::{Answer, Answers, Done, Keeper, Work};
+use super::notices::Notices;
 use crate::clock::{Clock, Monotonic};
 use crate::ledger::image::Refused;
 use crate::limits::{
@@ -156,7 +157,7 @@ impl Saver {
     }
 
     /// How long until there may be something to do although nothing was read.
-    pub(super) fn rest(&self, watch: &mut Watch) -> Duration {
+    pub(super) fn rest(&self, watch: &mut Watch, notices: &Notices) -> Duration {
         let now = self.clock.monotonic();
         match (&self.at_work, &self.health) {
             // What is done is learnt of at the next look. Each time that the thread wakes costs more
@@ -166,7 +167,7 @@ impl Saver {
             }
             (Some(_), _) => Duration::MAX,
             (None, Health::Failing { retry_at, .. }) => retry_at.since(now),
-            (None, Health::Saving) if unsaved_bytes(watch) > 0 => {
+            (None, Health::Saving) if unsaved_bytes(watch) > 0 || notices.has_changes() => {
                 COMMIT_INTERVAL.saturating_sub(now.since(self.last_save))
             }
             (None, Health::Saving) => Duration::MAX,
@@ -205,15 +206,21 @@ impl Saver {
     }
 
     /// Saves what was recorded, and these states. The answers go out when that is done.
-    pub(super) fn save(&mut self, watch: &mut Watch, changed: SourceStates, answers: Vec<Answer>) {
+    pub(super) fn save(
+        &mut self,
+        watch: &mut Watch,
+        changed: SourceStates,
+        answers: Vec<Answer>,
+        notices: &mut Notices,
+    ) {
         self.last_save = self.clock.monotonic();
-        if unsaved_bytes(watch) == 0 && changed.is_empty() {
+        if unsaved_bytes(watch) == 0 && changed.is_empty() && !notices.has_changes() {
             answers.into_iter().for_each(Answer::send);
             return;
         }
         if self.wants_image(watch) {
             if let Ok(bytes) = self.hand_over_image(watch) {
-                return self.finish_image(watch, bytes, changed, answers);
+                return self.finish_image(watch, bytes, changed, answers, notices);
             }
             // A disk that is too slow for that may still be fast enough for a piece of the journal.
             self.image_after = after(self.clock.monotonic(), SAVE_RETRY_MAX);
@@ -223,34 +230,40 @@ impl Saver {
         self.saved.pieces += u64::from(!journal.is_empty());
         self.saved.journal_bytes += journal.len() as u64;
         self.saved_sources.extend(changed.iter().cloned());
-        let answers = Answers::new(answers);
-        let changes = Changes { journal, sources: changed };
+        let answers = Answers::new(answers, notices.deliveries());
+        let changes = Changes { journal, sources: changed, notices: notices.take_changes() };
         let work = Work::Commit { changes, answers: answers.clone() };
         self.hand_over(work, answers, watch);
     }
 
     /// Tries to save again, after a failure: everything.
-    pub(super) fn retry(&mut self, watch: &mut Watch, states: SourceStates) {
+    pub(super) fn retry(&mut self, watch: &mut Watch, states: SourceStates, notices: &mut Notices) {
         match self.hand_over_image(watch) {
-            Ok(bytes) => self.finish_image(watch, bytes, states, Vec::new()),
+            Ok(bytes) => self.finish_image(watch, bytes, states, Vec::new(), notices),
             Err(Refused) => self.fail("the disk does not keep up".to_owned(), watch),
         }
     }
 
     /// Saves what is left, waits for it until `end`, and ends the keeper. Returns whether all was saved.
-    pub(super) fn close(mut self, watch: &mut Watch, states: SourceStates, end: Monotonic) -> bool {
+    pub(super) fn close(
+        mut self,
+        watch: &mut Watch,
+        states: SourceStates,
+        end: Monotonic,
+        notices: &mut Notices,
+    ) -> bool {
         self.end = Some(end);
         self.wait_until_end(watch);
         let mut is_saved = false;
         if self.is_idle() {
             let changed = self.changed(states.clone());
-            self.save(watch, changed, Vec::new());
+            self.save(watch, changed, Vec::new(), notices);
             self.wait_until_end(watch);
             is_saved = self.is_idle();
         }
         if self.at_work.is_none() && (!is_saved || self.saved.pieces > 0) {
             // With an image the next start has less to do; or it is the last chance.
-            self.retry(watch, states);
+            self.retry(watch, states, notices);
             self.wait_until_end(watch);
             is_saved |= self.is_idle();
         }
@@ -299,13 +312,19 @@ impl Saver {
         image_bytes: u64,
         sources: SourceStates,
         answers: Vec<Answer>,
+        notices: &mut Notices,
     ) {
         // What is recorded from here on comes after the image.
         watch.ledger.keep_journal(true);
         self.saved = SavedSize { has_image: true, image_bytes, ..SavedSize::default() };
         self.saved_sources.extend(sources.iter().cloned());
-        let answers = Answers::new(answers);
-        let work = Work::FinishImage { image: self.image, sources, answers: answers.clone() };
+        let answers = Answers::new(answers, notices.deliveries());
+        let work = Work::FinishImage {
+            image: self.image,
+            sources,
+            notices: notices.take_all(),
+            answers: answers.clone(),
+        };
         self.hand_over(work, answers, watch);
     }
 

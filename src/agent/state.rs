@@ -14,12 +14,13 @@ use crate::ledger::Ledger;
 use crate::ledger::distinct::Seed;
 use crate::rules::RuleSet;
 use crate::rules::watch::Watch;
-use crate::store::{Saved, SavedSize, Store, StoreError};
+use crate::store::{Notice, Saved, SavedSize, Store, StoreError};
 
 /// What is known before any thread has started.
 pub(super) struct State {
     watch: Option<Watch>,
     sources: SourceStates,
+    notices: Vec<Notice>,
     size: SavedSize,
     place: Place,
 }
@@ -37,6 +38,7 @@ enum Place {
 pub(super) struct Begun {
     pub(super) watch: Watch,
     pub(super) sources: SourceStates,
+    pub(super) notices: Vec<Notice>,
     /// None where nothing is to be saved.
     pub(super) saver: Option<Saver>,
     /// Why nothing can ever be saved, if somebody wants it to be.
@@ -78,6 +80,7 @@ impl State {
         Ok(State {
             watch: saved.watch,
             sources: saved.sources,
+            notices: saved.notices,
             size: saved.size,
             place: Place::Directory(directory, Ok(store)),
         })
@@ -97,13 +100,19 @@ impl State {
         if let Some(saved) = &saved {
             say(&directory, saved);
         }
-        let Saved { watch, sources, .. } = saved.unwrap_or_default();
+        let Saved { watch, sources, notices, .. } = saved.unwrap_or_default();
         let place = Place::Directory(directory, Err(reason));
-        State { watch, sources, size: SavedSize::default(), place }
+        State { watch, sources, notices, size: SavedSize::default(), place }
     }
 
     fn empty(place: Place) -> State {
-        State { watch: None, sources: Vec::new(), size: SavedSize::default(), place }
+        State {
+            watch: None,
+            sources: Vec::new(),
+            notices: Vec::new(),
+            size: SavedSize::default(),
+            place,
+        }
     }
 
     /// Starts the thread that saves, and gives what the reading thread needs.
@@ -139,7 +148,7 @@ impl State {
         if watch.ledger.routes.max() != routes_max {
             watch.ledger.set_routes_max(routes_max);
         }
-        Ok(Begun { watch, sources: self.sources, saver, failure })
+        Ok(Begun { watch, sources: self.sources, notices: self.notices, saver, failure })
     }
 }
 

@@ -86,11 +86,28 @@ pub enum Command {
         #[arg(value_name = "LOG", required = true)]
         logs: Vec<String>,
     },
+    /// Receivers of alerts.
+    Notify {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: NotifyCommand,
+    },
     /// Is the configuration right, does the format fit, which fields are missing.
     Check {
         /// Files, globs, .gz, .zst, or - for standard input.
         #[arg(value_name = "LOG")]
         logs: Vec<String>,
+    },
+}
+
+/// What to do with receivers.
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Tell receivers of a test, an alert that is resolved at once, and print what they say.
+    Test {
+        /// Names of receivers; without any, all of the configuration.
+        #[arg(value_name = "RECEIVER")]
+        receivers: Vec<String>,
     },
 }
 

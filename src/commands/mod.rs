@@ -7,6 +7,7 @@ mod context;
 mod follow;
 mod logs;
 mod merge;
+mod notify;
 mod parse;
 mod report;
 mod run;
@@ -15,7 +16,7 @@ mod shards;
 use std::process::ExitCode;
 
 pub use arguments::Arguments;
-use arguments::Command;
+use arguments::{Command, NotifyCommand};
 use context::Context;
 
 /// Runs the command and says how it ended: 0 done; 1 an input could not be read or was cut, or a
@@ -36,6 +37,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
             context().and_then(|c| parse::run(&c, &filter, &logs))
         }
         Command::Backtest { logs } => context().and_then(|c| backtest::run(&c, &logs)),
+        Command::Notify { command: NotifyCommand::Test { receivers } } => {
+            notify::test(&common, &receivers)
+        }
         Command::Check { logs } => context().and_then(|c| check::run(&c, &logs)),
     };
     match done {

@@ -1,6 +1,7 @@
 //! From the configuration as written to the configuration as meant: ranges, syntax of values, names that must be
 //! unique, defaults. Every problem is recorded with its place and checking goes on, with a default in its stead.
 
+mod receiver;
 mod socket;
 
 use std::fmt::Display;
@@ -55,6 +56,7 @@ pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Conf
         sources: check.sources(&raw.source.unwrap_or_default()),
         routes: check.routes(&raw.routes.unwrap_or_default()),
         servers: check.servers(&raw.server.unwrap_or_default()),
+        receivers: check.receivers(&raw.receiver.unwrap_or_default()),
         path: None,
     };
     (config, check.problems)

@@ -3,12 +3,13 @@
 //! All fields are public and plain; what has a syntax of its own has its own type. Nothing here is secret in this
 //! version. How a file becomes a [`Config`] is in `check`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::receiver::Receiver;
 use super::state_dir::StateDir;
 use crate::event::Scope;
 use crate::event::route_pattern::RoutePattern;
@@ -18,8 +19,7 @@ use crate::limits::{LATENESS_DEFAULT, NAME_BYTES_MAX, ROUTES_DEFAULT};
 use crate::source::{Listen, Wrap};
 
 /// Where `[http]` listens unless it says otherwise.
-pub const HTTP_LISTEN_DEFAULT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9496);
+pub const HTTP_LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9496);
 
 /// The variable that holds the client's address unless `client_address` says otherwise.
 pub const CLIENT_ADDRESS_DEFAULT: &str = "remote_addr";
@@ -43,6 +43,8 @@ pub struct Config {
     pub routes: Routes,
     /// `[[server]]`, their names unique; may be empty.
     pub servers: Vec<ServerFacts>,
+    /// `[[receiver]]`, their names unique; may be empty.
+    pub receivers: Vec<Receiver>,
     /// The file that was read, as the user named it; `None` without one.
     pub path: Option<PathBuf>,
 }
@@ -58,6 +60,7 @@ impl Default for Config {
             sources: Vec::new(),
             routes: Routes::default(),
             servers: Vec::new(),
+            receivers: Vec::new(),
             path: None,
         }
     }
@@ -108,6 +111,21 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self { listen: HTTP_LISTEN_DEFAULT, open: Vec::new(), hosts: Vec::new() }
+    }
+}
+
+impl Http {
+    /// The root of the page, for people to go to, when it is served at `bound`: under the first of
+    /// `hosts`, else under that address.
+    pub fn page_url(&self, bound: SocketAddr) -> String {
+        let host = match (self.hosts.first(), bound.ip()) {
+            (Some(name), _) => name.clone(),
+            (None, IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            (None, IpAddr::V4(address)) => address.to_string(),
+            (None, IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+            (None, IpAddr::V6(address)) => format!("[{address}]"),
+        };
+        format!("http://{host}:{}", bound.port())
     }
 }
 
@@ -299,6 +317,20 @@ mod tests {
         );
         assert_eq!(config.lateness, Duration::ZERO);
         assert_eq!(config.with_logs(&[]).sources, []);
+    }
+
+    #[test]
+    fn the_page_has_a_url() {
+        let check = |hosts: &[&str], bound: &str, expected: &str| {
+            let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+            let http = Http { hosts, ..Http::default() };
+            assert_eq!(http.page_url(bound.parse().unwrap()), expected);
+        };
+        check(&[], "127.0.0.1:9496", "http://127.0.0.1:9496");
+        check(&[], "0.0.0.0:1", "http://127.0.0.1:1");
+        check(&[], "[::]:1", "http://[::1]:1");
+        check(&[], "[fd00::1]:1", "http://[fd00::1]:1");
+        check(&["gate.internal", "b"], "0.0.0.0:9496", "http://gate.internal:9496");
     }
 
     #[test]

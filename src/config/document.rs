@@ -12,7 +12,9 @@ use toml::de::{DeArray, DeString, DeTable, DeValue, Deserializer};
 
 use super::nearest::nearest;
 use super::problem::Problem;
-use super::raw::{RawConfig, RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, keys_of};
+use super::raw::{
+    RawConfig, RawHttp, RawMetrics, RawReceiver, RawRoutes, RawServer, RawSource, keys_of,
+};
 use crate::limits::CONFIG_PROBLEMS_MAX;
 
 /// What a file says, as far as it could be understood.
@@ -56,10 +58,10 @@ const TOP: Section = Section {
     name: "",
     shape: Shape::Top,
     keys: keys_of::<RawConfig>,
-    later_keys: &["identity", "rules", "rule", "receiver"],
+    later_keys: &["identity", "rules", "rule"],
 };
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     Section {
         name: "http",
         shape: Shape::Table,
@@ -70,6 +72,12 @@ const SECTIONS: [Section; 5] = [
     Section { name: "source", shape: Shape::Tables, keys: keys_of::<RawSource>, later_keys: &[] },
     Section { name: "routes", shape: Shape::Table, keys: keys_of::<RawRoutes>, later_keys: &[] },
     Section { name: "server", shape: Shape::Tables, keys: keys_of::<RawServer>, later_keys: &[] },
+    Section {
+        name: "receiver",
+        shape: Shape::Tables,
+        keys: keys_of::<RawReceiver>,
+        later_keys: &[],
+    },
 ];
 
 impl Section {
@@ -224,7 +232,8 @@ fn unknown_key(key: &Spanned<DeString<'_>>, section: &Section, place: &str) -> P
     if (TOP.keys)().contains(&name) {
         return Problem::new(key.span(), title, "it belongs at the top, before the first table");
     }
-    if !elsewhere.is_empty() {
+    let is_near = nearest(name, (section.keys)().iter().copied()).is_some();
+    if !elsewhere.is_empty() && !is_near {
         return Problem::new(
             key.span(),
             title,
@@ -251,7 +260,8 @@ struct Taken {
     found: &'static str,
 }
 
-/// Takes out the value that stands at `span`. Sections are at most one level deep and hold values and lists.
+/// Takes out the value that stands at `span`. Sections are at most one level deep and hold values, lists and free
+/// tables, such as `where`.
 fn take_at(root: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
     for section in &SECTIONS {
         let Some(value) = root.get_mut(section.name) else { continue };
@@ -300,6 +310,12 @@ fn take_from(
             retain(array, |element| element.span() != *span);
             return Some(taken);
         }
+        if let DeValue::Table(free) = value.get_mut()
+            && let Some(taken) = take_from(free, section, table_start, span)
+        {
+            let place = format!(" in `{}`{place}", key.get_ref());
+            return Some(Taken { place, ..taken });
+        }
     }
     None
 }
@@ -321,6 +337,7 @@ fn wrong_type(message: &str, found: &str) -> String {
         _ => "a string",
     };
     match (expected, found) {
+        ("a map", _) => format!("expected a table, found {found}"),
         ("i64" | "", "a whole number") => "expected a number that fits into 64 bits".to_owned(),
         ("i64", _) => format!("expected a whole number, found {found}"),
         ("a sequence", "an array" | "a table") => {

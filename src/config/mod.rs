@@ -9,6 +9,7 @@ pub mod checked;
 pub mod duration;
 pub mod environment;
 pub mod problem;
+pub mod receiver;
 pub mod state_dir;
 pub mod time_zone;
 
@@ -26,6 +27,7 @@ pub use checked::{
 };
 pub use duration::{DurationError, DurationText, parse_duration};
 pub use problem::{Problem, Problems};
+pub use receiver::{Receiver, ReceiverKind};
 pub use state_dir::{NoStateDir, StateDir};
 pub use time_zone::{TimeZoneError, parse_time_zone};
 

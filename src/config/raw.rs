@@ -4,10 +4,16 @@
 //! `check`; that it is explained in the example file is tested. Everything that a check may point at is
 //! [`Spanned`]: bytes from the start of the file, the quotes of strings included.
 
+mod free;
+mod receiver;
+
 use serde::Deserialize;
 use serde::de::value::Error as ValueError;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
+
+pub(super) use free::{FreeTable, OneOrMany};
+pub(super) use receiver::RawReceiver;
 
 /// Text with its place.
 pub(super) type Text = Spanned<String>;
@@ -27,6 +33,7 @@ pub(super) struct RawConfig {
     pub(super) source: Option<Vec<Spanned<RawSource>>>,
     pub(super) routes: Option<RawRoutes>,
     pub(super) server: Option<Vec<Spanned<RawServer>>>,
+    pub(super) receiver: Option<Vec<Spanned<RawReceiver>>>,
 }
 
 /// `[http]`

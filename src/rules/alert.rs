@@ -71,10 +71,10 @@ impl Alert {
         found.map_or("", |(_, text)| text.as_str())
     }
 
-    /// The same for the same labels and the same start, whatever it has come to since: 16 hex digits.
+    /// The same for the same rule, group and start, whatever it has come to since: 16 hex digits.
     pub fn id(&self) -> String {
-        let mut text = self.starts_at.to_string();
-        for (name, value) in &self.labels {
+        let mut text = format!("{} {}", self.starts_at, self.rule);
+        for (name, value) in &self.group {
             // Neither can hold this byte.
             text.extend(["\u{0}", name, "\u{0}", value]);
         }

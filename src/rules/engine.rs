@@ -17,7 +17,7 @@ use super::facts::{Around, Facts};
 use super::field::Field;
 use super::group::{Group, Sample, Status, Told, text};
 use super::memory::Memory;
-use super::rule::Kind;
+use super::rule::{Kind, Rule};
 use super::set::{Active, RuleSet};
 use super::traits::Traits;
 use super::watched::{Counting, Role, Watched};
@@ -169,6 +169,17 @@ impl Engine {
     /// The bounds that were hit since this was last called.
     pub fn take_hits(&mut self) -> Vec<Limit> {
         std::mem::take(&mut self.hits)
+    }
+
+    /// How many alerts of each rule are pending and firing.
+    pub fn counts(&self) -> impl Iterator<Item = (&Rule, u64, u64)> {
+        self.watched.iter().map(|watched| {
+            let count = |is: fn(&Status) -> bool| {
+                watched.groups.values().filter(|group| is(&group.status)).count() as u64
+            };
+            let firing = count(Status::is_firing);
+            (&watched.active.rule, count(Status::is_active) - firing, firing)
+        })
     }
 
     /// All alerts that are pending or firing now.

@@ -12,11 +12,11 @@ pub struct Filter {
     conditions: Vec<(Field, Patterns)>,
 }
 
-/// The values that one field may have.
+/// The values that one field or label may have.
 #[derive(Clone, Debug)]
-struct Patterns {
+pub(super) struct Patterns {
     /// As written, to tell filters apart.
-    texts: Vec<String>,
+    pub(super) texts: Vec<String>,
     wanted: Option<RegexSet>,
     unwanted: Option<RegexSet>,
 }
@@ -50,19 +50,7 @@ impl Filter {
     /// # Errors
     /// [`FilterError`].
     pub fn add(&mut self, field: Field, patterns: &[&str]) -> Result<(), FilterError> {
-        if patterns.is_empty() {
-            return Err(FilterError::Empty);
-        }
-        let (unwanted, wanted): (Vec<&str>, Vec<&str>) =
-            patterns.iter().partition(|pattern| pattern.starts_with('!'));
-        let unwanted: Vec<&str> =
-            unwanted.iter().filter_map(|pattern| pattern.strip_prefix('!')).collect();
-        let patterns = Patterns {
-            texts: patterns.iter().map(|&pattern| pattern.to_owned()).collect(),
-            wanted: set(&wanted)?,
-            unwanted: set(&unwanted)?,
-        };
-        self.conditions.push((field, patterns));
+        self.conditions.push((field, Patterns::new(patterns)?));
         Ok(())
     }
 
@@ -99,7 +87,23 @@ impl Filter {
 }
 
 impl Patterns {
-    fn match_value(&self, value: &[u8]) -> bool {
+    /// See [`Filter::add`].
+    pub(super) fn new(patterns: &[&str]) -> Result<Patterns, FilterError> {
+        if patterns.is_empty() {
+            return Err(FilterError::Empty);
+        }
+        let (unwanted, wanted): (Vec<&str>, Vec<&str>) =
+            patterns.iter().partition(|pattern| pattern.starts_with('!'));
+        let unwanted: Vec<&str> =
+            unwanted.iter().filter_map(|pattern| pattern.strip_prefix('!')).collect();
+        Ok(Patterns {
+            texts: patterns.iter().map(|&pattern| pattern.to_owned()).collect(),
+            wanted: set(&wanted)?,
+            unwanted: set(&unwanted)?,
+        })
+    }
+
+    pub(super) fn match_value(&self, value: &[u8]) -> bool {
         self.wanted.as_ref().is_none_or(|set| set.is_match(value))
             && !self.unwanted.as_ref().is_some_and(|set| set.is_match(value))
     }

@@ -7,6 +7,7 @@ use minicbor::decode;
 
 use super::alert::Alert;
 use super::engine::Engine;
+use super::rule::Rule;
 use super::set::RuleSet;
 use crate::event::Event;
 use crate::event::route::Router;
@@ -49,6 +50,11 @@ impl Watch {
     /// Puts others in the place of the changes that were not taken yet.
     pub fn replace_changes(&mut self, changes: Vec<Alert>) {
         self.engine.changes = changes;
+    }
+
+    /// How many alerts of each rule are pending and firing.
+    pub fn alert_counts(&self) -> impl Iterator<Item = (&Rule, u64, u64)> {
+        self.engine.counts()
     }
 
     /// All alerts that are pending or firing now.

@@ -4,6 +4,8 @@
 //! opened. Files are read from directories rather than one by one, since logs are rotated and
 //! configurations are replaced by new files of the same name.
 
+mod receivers;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,8 @@ use crate::limits::FILES_MATCHED_MAX;
 use crate::nginx::NginxConf;
 use crate::source::Listen;
 use crate::source::pattern::Pattern;
+
+pub use receivers::{connected, of_receivers};
 
 /// Links that are followed from one path; what leads further leads nowhere (Linux: `MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
@@ -58,13 +62,15 @@ pub fn of_config(config: &Config, options: &Options) -> BTreeSet<Need> {
     needs
 }
 
-/// The directories that are written to beside that of the state: those of sockets.
+/// The directories that are written to beside that of the state: those of sockets, and of files with
+/// denials.
 pub fn written(config: &Config) -> Vec<PathBuf> {
     let directory = |source: &Source| match &source.listen {
         Some(Listen::Unix(path)) => Some(or_here(path.parent()?)),
         Some(Listen::Udp(_)) | None => None,
     };
-    config.sources.iter().filter_map(directory).collect()
+    let sockets = config.sources.iter().filter_map(directory);
+    sockets.chain(receivers::written(config)).collect()
 }
 
 /// What nginx's configurations include, those that a source goes by.

@@ -12,6 +12,7 @@
 
 mod damage;
 mod lock;
+mod notices;
 mod schema;
 
 use std::fs::OpenOptions;
@@ -111,6 +112,8 @@ pub struct Saved {
     pub watch: Option<Watch>,
     /// Of each source, by its name: what [`Changes::sources`] gave.
     pub sources: Vec<(String, Vec<u8>)>,
+    /// What is kept of notifications.
+    pub notices: Vec<Notice>,
     /// How much that was.
     pub size: SavedSize,
     /// Where a damaged file was set aside, and what was wrong with it.
@@ -132,6 +135,38 @@ pub struct SavedSize {
     pub events: u64,
 }
 
+/// What a row of notices tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// The receiver was told that the alert of this id fires.
+    Told,
+    /// The receiver has not taken the notification of this id yet.
+    Queued,
+}
+
+impl NoticeKind {
+    /// As it is stored.
+    const fn name(self) -> &'static str {
+        match self {
+            NoticeKind::Told => "told",
+            NoticeKind::Queued => "queued",
+        }
+    }
+}
+
+/// What is kept of the notifications to one receiver: one row, or that it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it tells.
+    pub kind: NoticeKind,
+    /// The receiver's name.
+    pub receiver: String,
+    /// The alert's or the notification's.
+    pub id: String,
+    /// The notification; none where the row is to go.
+    pub bytes: Option<Vec<u8>>,
+}
+
 /// What one transaction saves.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -139,6 +174,8 @@ pub struct Changes {
     pub journal: Vec<u8>,
     /// Of each source that has changed, its name and what is to be found again.
     pub sources: Vec<(String, Vec<u8>)>,
+    /// Rows of notices that have changed.
+    pub notices: Vec<Notice>,
 }
 
 impl Store {
@@ -252,6 +289,7 @@ impl Store {
                 insert.execute(params![changes.journal, stored_hash(&changes.journal)])?;
             }
             put_sources(&transaction, &changes.sources, self.saves)?;
+            notices::put(&transaction, &changes.notices)?;
             transaction.commit()
         })();
         result.map_err(|source| sqlite_error(&self.path, source))
@@ -285,13 +323,18 @@ impl Store {
     }
 
     /// The image is whole: it takes the place of the one before and of the journal, together with
-    /// what the sources have changed.
+    /// what the sources have changed, and all notices.
     ///
     /// # Errors
     /// [`StoreError`]; then all is as it was before the image.
-    pub fn finish_image(&mut self, sources: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+    pub fn finish_image(
+        &mut self,
+        sources: &[(String, Vec<u8>)],
+        notices: &[Notice],
+    ) -> Result<(), StoreError> {
         self.saves += 1;
         let result = put_sources(&self.connection, sources, self.saves)
+            .and_then(|()| notices::replace(&self.connection, notices))
             .and_then(|()| self.connection.execute_batch("COMMIT"));
         self.parts = 0;
         if result.is_err() {
@@ -436,6 +479,7 @@ fn load(connection: &Connection, path: &Path, rules: &Arc<RuleSet>) -> Result<Sa
         saved.watch = Some(watch);
     }
     saved.sources = sources(connection).map_err(|source| sqlite_error(path, source))?;
+    saved.notices = notices::read(connection).map_err(|source| sqlite_error(path, source))?;
     Ok(saved)
 }
 

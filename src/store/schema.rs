@@ -10,13 +10,17 @@ use super::{StoreError, sqlite_error};
 const APPLICATION_ID: i64 = 0x4741_5445;
 
 /// What makes the schema of each version from the one before, the first from an empty file.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = ["
     -- The ledger when its image was last taken, part by part.
     CREATE TABLE image (part INTEGER PRIMARY KEY, bytes BLOB NOT NULL, hash INTEGER NOT NULL) STRICT;
     -- What was recorded after that, in order.
     CREATE TABLE journal (number INTEGER PRIMARY KEY, piece BLOB NOT NULL, hash INTEGER NOT NULL) STRICT;
     -- Where each source has read to and what it has counted; the one saved last has the highest.
     CREATE TABLE source (name TEXT PRIMARY KEY, state BLOB NOT NULL, saved INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
+    -- What each receiver of alerts was told is firing (told), and what it has not taken yet (queued).
+    CREATE TABLE notice (kind TEXT NOT NULL, receiver TEXT NOT NULL, id TEXT NOT NULL, bytes BLOB NOT NULL,
+                         hash INTEGER NOT NULL, PRIMARY KEY (kind, receiver, id)) STRICT, WITHOUT ROWID;
 "];
 
 /// How many of the steps the file has behind it.

@@ -26,7 +26,7 @@ fn put_image(store: &mut Store, ledger: &Ledger) {
 
 fn changes(sources: &[(&str, &[u8])]) -> Changes {
     let sources = sources.iter().map(|(name, state)| ((*name).to_owned(), state.to_vec()));
-    Changes { journal: Vec::new(), sources: sources.collect() }
+    Changes { journal: Vec::new(), sources: sources.collect(), notices: Vec::new() }
 }
 
 fn names(saved: &Saved) -> Vec<&str> {
@@ -40,7 +40,7 @@ fn what_was_saved_is_found() {
     let (mut store, saved) = open(&path);
     assert!(saved.watch.is_none() && saved.sources.is_empty() && !saved.size.has_image);
     put_image(&mut store, &ledger(7));
-    store.finish_image(&[("edge".to_owned(), vec![1])]).unwrap();
+    store.finish_image(&[("edge".to_owned(), vec![1])], &[]).unwrap();
     store.commit(&changes(&[("edge", &[2]), ("other", &[3])])).unwrap();
     drop(store);
     let (_store, saved) = open(&path);
@@ -59,7 +59,7 @@ fn an_image_that_is_not_finished_leaves_no_trace() {
     let directory = tempfile::tempdir().unwrap();
     let (mut store, _) = open(directory.path());
     put_image(&mut store, &ledger(7));
-    store.finish_image(&[]).unwrap();
+    store.finish_image(&[], &[]).unwrap();
     put_image(&mut store, &ledger(8));
     store.give_up_image();
     store.commit(&changes(&[("edge", &[2])])).unwrap();
@@ -105,7 +105,7 @@ fn what_is_damaged_is_set_aside() {
         let directory = tempfile::tempdir().unwrap();
         let (mut store, _) = open(directory.path());
         put_image(&mut store, &ledger(7));
-        store.finish_image(&[]).unwrap();
+        store.finish_image(&[], &[]).unwrap();
         drop(store);
         let path = directory.path().join(FILE_NAME);
         damage(&path);
@@ -177,7 +177,7 @@ fn a_file_that_was_removed_is_noticed() {
     let (mut store, aside) = Store::open_anew(directory.path(), NOW, &[]).unwrap();
     assert_eq!(aside, None);
     put_image(&mut store, &ledger(7));
-    store.finish_image(&[]).unwrap();
+    store.finish_image(&[], &[]).unwrap();
     drop(store);
     let (_store, aside) = Store::open_anew(directory.path(), NOW, &[]).unwrap();
     assert!(aside.unwrap().exists());
@@ -192,7 +192,7 @@ fn what_cannot_be_written_is_read() {
     assert!(Store::read(&path, &Arc::default()).is_err());
     let (mut store, _) = open(&path);
     put_image(&mut store, &ledger(7));
-    store.finish_image(&[("edge".to_owned(), vec![1])]).unwrap();
+    store.finish_image(&[("edge".to_owned(), vec![1])], &[]).unwrap();
     store.commit(&changes(&[("other", &[2])])).unwrap();
     drop(store);
     // What SQLite needs beside the file cannot be made.

@@ -3,7 +3,10 @@
 
 use super::Page;
 use crate::commands::context::{Complaint, Context, Failure};
-use crate::config::{Config, Format, Http, PathGroup, ServerFacts, Source, StartFrom};
+use crate::config::receiver::{Receiver, ReceiverKind, Sink};
+use crate::config::{
+    Config, DurationText, Format, Http, PathGroup, ServerFacts, Source, StartFrom,
+};
 use crate::event::Scope;
 use crate::show::words::counted;
 use crate::source::Wrap;
@@ -43,6 +46,7 @@ pub(super) fn show(context: &Context, page: &mut Page) -> Result<Vec<String>, Fa
     }
     lines.push(routes_line(config));
     lines.extend(config.servers.iter().map(server_line));
+    lines.extend(config.receivers.iter().map(receiver_line));
     lines.extend(listen_lines(config));
     for line in lines {
         page.say_escaped(&line)?;
@@ -116,6 +120,33 @@ fn server_line(server: &ServerFacts) -> String {
         None => "as nginx.conf says",
     };
     format!("server `{}`: ssl_verify_client {demand}", server.name)
+}
+
+fn receiver_line(receiver: &Receiver) -> String {
+    let name = &receiver.name;
+    let kind = receiver.kind.name();
+    let urls: Vec<String> = receiver.kind.urls().iter().map(ToString::to_string).collect();
+    let labels: Vec<String> = receiver
+        .filter
+        .conditions()
+        .map(|(label, patterns)| format!("{label} {}", patterns.join(" or ")))
+        .collect();
+    let only =
+        if labels.is_empty() { String::new() } else { format!(", where {}", labels.join(", ")) };
+    let to = match &receiver.kind {
+        ReceiverKind::Alertmanager(it) => {
+            format!("{}, again every {}", urls.join(" and "), DurationText(it.resend))
+        }
+        ReceiverKind::Webhook(it) => {
+            let signed = if it.signing_secret_files.is_empty() { "" } else { "signed, " };
+            let (url, shape) = (urls.join(""), it.shape.as_str());
+            format!("{url}, as {shape}, {signed}again every {}", DurationText(it.repeat))
+        }
+        ReceiverKind::Jsonl(Sink::File(path)) => path.display().to_string(),
+        ReceiverKind::Jsonl(Sink::Stdout) => "standard output".to_owned(),
+        ReceiverKind::Jsonl(Sink::Syslog(path)) => format!("syslog at {}", path.display()),
+    };
+    format!("receiver `{name}`: {kind}, {to}{only}")
 }
 
 fn listen_lines(config: &Config) -> Vec<String> {

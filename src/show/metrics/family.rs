@@ -85,6 +85,16 @@ families! {
     STATE_HEALTHY: Gauge "state_healthy" []
         "1 if what is counted is saved, or is not to be; 0 if it is lost should the agent end now: \
          /readyz and the agent's log say why.";
+    ALERTS: Gauge "alerts" ["rule", "severity", "state"]
+        "Alerts of each rule that is on, by their state; a page wakes a person, a ticket waits for the \
+         day.";
+    SILENCED_ALERTS: Gauge "silenced_alerts" []
+        "Alerts that fire and that nobody is told of, for a silence of the configuration names them.";
+    NOTIFICATIONS: Counter "notifications_total" ["receiver", "outcome"]
+        "What became of notifications since the start. failed is tried again; refused and dropped are \
+         not: the agent's log says which.";
+    NOTIFICATION_QUEUE_LENGTH: Gauge "notification_queue_length" ["receiver"]
+        "Notifications that the receiver has not taken yet.";
     BUILD_INFO: Gauge "build_info" ["version"]
         "Always 1; the label tells the running version.";
 }

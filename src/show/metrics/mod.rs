@@ -14,7 +14,7 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
-pub use snapshot::{Snapshot, SourceFigures};
+pub use snapshot::{AlertFigures, ReceiverFigures, Snapshot, SourceFigures};
 
 use crate::event::reason::Reason;
 use crate::event::verdict::Verdict;
@@ -110,6 +110,7 @@ impl Collector for SnapshotCollector {
         families.extend(server_families(snapshot));
         families.extend(certificate_families(snapshot));
         families.extend(source_families(snapshot));
+        families.extend(alert_families(snapshot));
         families.into_iter().map(Series::into_family).collect()
     }
 }
@@ -202,6 +203,25 @@ fn source_families(snapshot: &Snapshot) -> [Series; 5] {
         }
     }
     [lines, bytes, unread, gaps, last_event]
+}
+
+fn alert_families(snapshot: &Snapshot) -> [Series; 4] {
+    let mut alerts = family::ALERTS.series();
+    for AlertFigures { rule, severity, pending, firing } in &snapshot.alerts {
+        alerts.add([rule, severity, "firing"], float(*firing));
+        alerts.add([rule, severity, "pending"], float(*pending));
+    }
+    let mut silenced = family::SILENCED_ALERTS.series();
+    silenced.add([], float(snapshot.silenced_alerts));
+    let mut notifications = family::NOTIFICATIONS.series();
+    let mut queue = family::NOTIFICATION_QUEUE_LENGTH.series();
+    for ReceiverFigures { receiver, outcomes, queue_length } in &snapshot.receivers {
+        for (outcome, count) in outcomes {
+            notifications.add([receiver, outcome], float(*count));
+        }
+        queue.add([receiver], float(*queue_length));
+    }
+    [alerts, silenced, notifications, queue]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats; exact up to 2^53")]

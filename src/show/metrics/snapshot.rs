@@ -31,6 +31,36 @@ pub struct Snapshot {
     pub state_healthy: bool,
     /// Of each source, in the order of the configuration.
     pub sources: Vec<SourceFigures>,
+    /// Of each rule that is on.
+    pub alerts: Vec<AlertFigures>,
+    /// Of each receiver of alerts.
+    pub receivers: Vec<ReceiverFigures>,
+    /// Alerts that fire and are silenced.
+    pub silenced_alerts: u64,
+}
+
+/// The alerts of one rule.
+#[derive(Clone, Debug)]
+pub struct AlertFigures {
+    /// The rule's name.
+    pub rule: String,
+    /// The rule's severity.
+    pub severity: &'static str,
+    /// Alerts that do not fire yet.
+    pub pending: u64,
+    /// Alerts that fire.
+    pub firing: u64,
+}
+
+/// What one receiver of alerts has come to.
+#[derive(Clone, Debug)]
+pub struct ReceiverFigures {
+    /// Its name.
+    pub receiver: String,
+    /// How often each outcome was.
+    pub outcomes: Vec<(&'static str, u64)>,
+    /// Notifications that wait.
+    pub queue_length: u64,
 }
 
 /// What one source has read.

@@ -1,0 +1,55 @@
+//! Tables whose keys are the user's, such as `where`, and values that are one text or several.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::Text;
+
+/// Any keys, each with its place.
+pub(in crate::config) type FreeTable = BTreeMap<Text, Spanned<OneOrMany>>;
+
+/// `"a"` or `["a", "b"]`.
+#[derive(Debug)]
+pub(in crate::config) enum OneOrMany {
+    One(String),
+    Many(Vec<Text>),
+}
+
+impl OneOrMany {
+    /// The texts, each with its place; `at` is that of the whole.
+    pub(in crate::config) fn texts(at: &Spanned<OneOrMany>) -> Vec<Text> {
+        match at.get_ref() {
+            OneOrMany::One(text) => vec![Spanned::new(at.span(), text.clone())],
+            OneOrMany::Many(texts) => texts.clone(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OneOrMany, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor)
+    }
+}
+
+struct OneOrManyVisitor;
+
+impl<'de> Visitor<'de> for OneOrManyVisitor {
+    type Value = OneOrMany;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or an array of strings")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany, E> {
+        Ok(OneOrMany::One(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OneOrMany, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMany::Many)
+    }
+}
