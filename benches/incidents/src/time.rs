@@ -31,7 +31,7 @@ const WORKING_HOURS: std::ops::Range<u64> = 8..18;
 pub enum Rhythm {
     /// The same at any hour.
     Even,
-    /// By [`ACTIVITY`].
+    /// By the hours of the table above.
     Daily,
     /// All but silent at night.
     Business,
