@@ -234,17 +234,17 @@ fn values_that_mean_nothing() {
         ],
     );
     check(
-        &webhook("where = { severity = ['page', 5], '1x' = 'a', team = [], o = true }"),
+        &webhook("where = { severity = ['page', 5], '1x' = 'a', cn = [], o = true }"),
         &[
-            "5:31: `severity` in `where` in receiver `a` has the wrong type: expected a string, found a whole number",
-            "5:35: `where` in receiver `a` has something that is no label: expected a name such as `severity`",
-            "5:54: `team` in `where` in receiver `a` matches nothing: expected at least one pattern",
-            "5:62: `o` in `where` in receiver `a` has the wrong type: expected a string or an array of strings, found a boolean",
+            "5:31: `severity` in `where` of receiver `a` has the wrong type: expected a string, found a whole number",
+            "5:35: no alert has the label `1x` in `where` of receiver `a`: expected a label that there is",
+            "5:52: `cn` in `where` of receiver `a` is empty: expected at least one pattern: this matches nothing",
+            "5:60: `o` in `where` of receiver `a` has the wrong type: expected a string or an array of strings, found a boolean",
         ],
     );
     check(
         &webhook("where = 'page'"),
-        &["5:9: `where` in receiver `a` has the wrong type: expected a table, found a string"],
+        &["5:9: `where` in receiver `a` has the wrong type: expected a table: `where = { ... }`"],
     );
     let am = "[[receiver]]\nname = 'a'\nkind = 'alertmanager'\n";
     check(

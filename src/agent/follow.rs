@@ -453,6 +453,7 @@ impl Follow {
         self.lateness = config.lateness;
         self.router = router;
         self.watch.set_rules(Arc::new(RuleSet::of(&config)));
+        self.notices.set_silences(config.silences.clone());
         self.watch.ledger.set_routes_max(config.routes.limit);
         self.watch.ledger.routes.forget_paths();
         self.look();

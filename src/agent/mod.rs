@@ -216,7 +216,9 @@ fn begin_notices(
         (Arc::new(notifier), settled)
     });
     let notifier = started.as_ref().map(|(notifier, _)| Arc::clone(notifier));
-    (Notices::new(receivers, started, saved, state.watch.alerts()), notifier)
+    let silences = config.silences.clone();
+    let alerts = state.watch.alerts();
+    (Notices::new(receivers, silences, started, saved, alerts), notifier)
 }
 
 /// Waits for a reason to stop; takes reloads and tells systemd that all is well meanwhile.
@@ -290,8 +292,10 @@ async fn reload(
         Ok(Ok(setup)) => {
             let new = setup.config.clone();
             let is_bound = new.http == config.http && new.metrics_listen == config.metrics_listen;
-            if !is_bound || new.state_dir != config.state_dir {
-                tracing::warn!("[http], [metrics] and state_dir are taken at the next start only");
+            if !is_bound || new.state_dir != config.state_dir || new.receivers != config.receivers {
+                tracing::warn!(
+                    "[http], [metrics], [[receiver]] and state_dir are taken at the next start only"
+                );
             }
             if new.sandbox != config.sandbox {
                 tracing::warn!("`sandbox` is taken at the next start only");
@@ -303,6 +307,7 @@ async fn reload(
                     state_dir: config.state_dir.clone(),
                     http: config.http.clone(),
                     metrics_listen: config.metrics_listen,
+                    receivers: config.receivers.clone(),
                     sandbox: config.sandbox,
                     ..new
                 };

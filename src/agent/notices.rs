@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::clock::UnixMilliseconds;
 use crate::limits::ALERTS_HELD_MAX;
 use crate::notify::{Earlier, Notification, Notifier, Settled};
+use crate::rules::silence::Silences;
 use crate::rules::watch::Watch;
 use crate::rules::{Alert, LabelFilter, State};
 use crate::show::metrics::{AlertFigures, ReceiverFigures, Snapshot};
@@ -30,6 +31,9 @@ type Key = (String, String);
 /// What the receivers are told.
 pub(super) struct Notices {
     receivers: Vec<(String, LabelFilter)>,
+    silences: Silences,
+    /// Alerts that were due and silenced when they were last looked at.
+    silenced: u64,
     outlet: Option<Arc<Notifier>>,
     settled: Option<mpsc::Receiver<Settled>>,
     /// Alerts that fire and that nobody was told of yet, by their ids.
@@ -95,6 +99,7 @@ impl Notices {
     /// Goes on from what was saved. `alerts` are those that are active by what was saved with it.
     pub(super) fn new(
         receivers: Vec<(String, LabelFilter)>,
+        silences: Silences,
         outlet: Option<(Arc<Notifier>, mpsc::Receiver<Settled>)>,
         saved: Vec<Notice>,
         alerts: Vec<Alert>,
@@ -102,6 +107,8 @@ impl Notices {
         let (outlet, settled) = outlet.unzip();
         let mut notices = Notices {
             receivers,
+            silences,
+            silenced: 0,
             outlet,
             settled,
             held: BTreeMap::new(),
@@ -161,12 +168,21 @@ impl Notices {
         }
     }
 
-    /// Tells of what was held, as far as it is time: all once the log is read, else what is fresh.
+    /// Takes other silences.
+    pub(super) fn set_silences(&mut self, silences: Silences) {
+        self.silences = silences;
+    }
+
+    /// Tells of what was held, as far as it is time: all once the log is read, else what is fresh. What is
+    /// silenced is told when its silence is over, if it still fires then.
     pub(super) fn release(&mut self, is_read: bool, now: UnixMilliseconds) {
         let due = |alert: &Alert| is_read || now.0 - alert.time <= LATE_MILLIS;
-        let ids: Vec<String> =
-            self.held.iter().filter(|(_, alert)| due(alert)).map(|(id, _)| id.clone()).collect();
-        for id in ids {
+        let due = self.held.iter().filter(|(_, alert)| due(alert));
+        let (silenced, ids): (Vec<_>, Vec<_>) = due
+            .map(|(id, alert)| (id.clone(), self.silences.silences(&alert.labels, now.0).is_some()))
+            .partition(|(_, is_silenced)| *is_silenced);
+        self.silenced = silenced.len() as u64;
+        for (id, _) in ids {
             let Some(alert) = self.held.remove(&id) else { continue };
             let wanted = self.receivers.iter().filter(|(name, filter)| {
                 filter.matches(&alert.labels)
@@ -253,6 +269,7 @@ impl Notices {
             queue_length: it.queue_length as u64,
         });
         snapshot.receivers = figures.collect();
+        snapshot.silenced_alerts = self.silenced;
     }
 
     /// Alerts that could not be held.

@@ -7,8 +7,10 @@
 mod across;
 mod configuration;
 mod gates;
+mod rule_tests;
 mod tally;
 mod unmatched;
+mod unseen;
 
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::process::ExitCode;
@@ -30,16 +32,18 @@ use tally::Tally;
 pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut page = Page::new(context);
     let found = configuration::show(context, &mut page)?;
+    let as_expected = rule_tests::run(context, &mut page)?;
     page.out.flush()?;
     let arguments = if arguments.is_empty() { &found } else { arguments };
     if arguments.is_empty() {
         return match &context.config.path {
-            Some(_) => Ok(ExitCode::SUCCESS),
+            Some(_) if as_expected => Ok(ExitCode::SUCCESS),
+            Some(_) => Ok(ExitCode::FAILURE),
             None => Err(Failure::usage("nothing to check: expected a LOG, or --config FILE")),
         };
     }
     let mut logs = logs::open(context, arguments)?;
-    let mut across = Across::new(&context.config)?;
+    let mut across = Across::new(context)?;
     let mut answers = Vec::new();
     for (index, log) in logs.list.iter_mut().enumerate() {
         if index > 0 || context.config.path.is_some() {
@@ -51,11 +55,14 @@ pub(super) fn run(context: &Context, arguments: &[String]) -> Result<ExitCode, F
     for warning in across.warnings() {
         page.say(&render_title(Level::Warning, &warning, page.color))?;
     }
+    if let Some(warnings) = across.placed_warnings(page.color) {
+        page.say(&warnings)?;
+    }
     page.out.flush()?;
     let is_all = |answer| answers.iter().all(|found| *found == answer);
     Ok(if is_all(Answer::NoFormat) {
         ExitCode::from(2)
-    } else if logs.incomplete || !is_all(Answer::Fits) {
+    } else if logs.incomplete || !as_expected || !is_all(Answer::Fits) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -99,7 +106,7 @@ impl Page {
 fn check(
     context: &Context,
     log: &mut Log,
-    across: &mut Across,
+    across: &mut Across<'_>,
     page: &mut Page,
 ) -> Result<Answer, Failure> {
     let Some(format) = log.format.clone() else {

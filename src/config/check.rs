@@ -1,50 +1,58 @@
 //! From the configuration as written to the configuration as meant: ranges, syntax of values, names that must be
 //! unique, defaults. Every problem is recorded with its place and checking goes on, with a default in its stead.
 
+mod listeners;
 mod receiver;
+mod rule_tests;
+mod rules;
 mod socket;
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::checked::{
-    Config, Format, Http, PathGroup, Routes, ServerFacts, Source, StartFrom, source_name,
-};
+use super::checked::{Config, Format, Routes, ServerFacts, Source, StartFrom, source_name};
 use super::document::{Document, LostKey};
 use super::duration::{DurationText, parse_duration};
 use super::environment::{Lookup, expand};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
-use super::raw::{RawHttp, RawMetrics, RawRoutes, RawServer, RawSource, Text, Texts};
+use super::raw::{RawConfig, RawRoutes, RawServer, RawSource, Text, Texts};
 use super::state_dir::StateDir;
 use super::time_zone::parse_time_zone;
+use super::written::WrittenPattern;
 use crate::event::Scope;
 use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
 use crate::limits::{
-    HTTP_HOSTS_MAX, LATENESS_DEFAULT, LATENESS_MAX, NAME_BYTES_MAX, ROUTE_PATTERNS_MAX, ROUTES_MAX,
+    LATENESS_DEFAULT, LATENESS_MAX, NAME_BYTES_MAX, ROUTE_PATTERNS_MAX, ROUTES_MAX,
     SERVER_LIST_MAX, SERVERS_MAX, SOURCE_PATHS_MAX, SOURCES_MAX,
 };
 use crate::source::{Listen, Wrap};
+pub(super) use rule_tests::rule_tests;
 
 /// The statuses that an access log can show.
 const STATUSES: std::ops::RangeInclusive<u16> = 100..=599;
 
 /// A value of a fixed set, by name; `None`: one that this version does not support.
-type Choices<'a, T> = &'a [(&'static str, Option<T>)];
+type Choices<'a, T> = &'a [(&'a str, Option<T>)];
 
 /// Checks a whole document. The configuration is only good when there are no problems.
-pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Config, Vec<Problem>) {
-    let Document { raw, problems, lost } = document;
-    let mut check = Check { text, lookup, problems, lost };
+pub(super) fn check(
+    text: &str,
+    document: Document<RawConfig>,
+    lookup: Lookup<'_>,
+) -> (Config, Vec<WrittenPattern>, Vec<Problem>) {
+    let Document { raw, problems, lost, .. } = document;
+    let mut check = Check { text, lookup, problems, lost, patterns: Vec::new() };
     let state_dir = check.state_dir(raw.state_dir.as_ref());
     let lateness = check.lateness(raw.lateness.as_ref());
+    let names = rules::LabelNames::of(&raw);
+    let alerting = check.alerting(&raw, &names);
     let (http, metrics_listen) =
         check.listeners(&raw.http.unwrap_or_default(), &raw.metrics.unwrap_or_default());
     let config = Config {
@@ -56,10 +64,14 @@ pub(super) fn check(text: &str, document: Document, lookup: Lookup<'_>) -> (Conf
         sources: check.sources(&raw.source.unwrap_or_default()),
         routes: check.routes(&raw.routes.unwrap_or_default()),
         servers: check.servers(&raw.server.unwrap_or_default()),
-        receivers: check.receivers(&raw.receiver.unwrap_or_default()),
+        rules: alerting.rules,
+        identities: alerting.identities,
+        rotations: alerting.rotations,
+        silences: alerting.silences,
+        receivers: check.receivers(&raw.receiver.unwrap_or_default(), &names),
         path: None,
     };
-    (config, check.problems)
+    (config, check.patterns, check.problems)
 }
 
 struct Check<'a> {
@@ -67,6 +79,7 @@ struct Check<'a> {
     lookup: Lookup<'a>,
     problems: Vec<Problem>,
     lost: Vec<LostKey>,
+    patterns: Vec<WrittenPattern>,
 }
 
 /// The whole file, table by table.
@@ -91,69 +104,6 @@ impl Check<'_> {
         };
         self.problem(text.span(), title, label);
         LATENESS_DEFAULT
-    }
-
-    fn listeners(&mut self, http: &RawHttp, metrics: &RawMetrics) -> (Http, Option<SocketAddr>) {
-        let mut checked = Http::default();
-        if let Some(open) = &http.open {
-            let choices =
-                [("metrics", Some(PathGroup::Metrics)), ("health", Some(PathGroup::Health))];
-            for text in open.get_ref() {
-                if let Some(group) = self.choice(text, "open", " in `[http]`", &choices)
-                    && !checked.open.contains(&group)
-                {
-                    checked.open.push(group);
-                }
-            }
-        }
-        for text in self.list(http.hosts.as_ref(), "hosts", " in `[http]`", HTTP_HOSTS_MAX) {
-            if is_host(text.get_ref()) {
-                checked.hosts.push(text.get_ref().to_ascii_lowercase());
-            } else {
-                let title = "`hosts` in `[http]` has something that is no host name";
-                self.problem(text.span(), title, "expected a name without scheme, port and path");
-            }
-        }
-        let listen = self.address(http.listen.as_ref(), " in `[http]`");
-        checked.listen = listen.unwrap_or(checked.listen);
-        let metrics_listen = self.address(metrics.listen.as_ref(), " in `[metrics]`");
-        if let (Some(text), Some(address)) = (&metrics.listen, metrics_listen)
-            && address == checked.listen
-            && address.port() != 0
-        {
-            let title = format!("`listen` in `[metrics]` is the address of `[http]`, {address}");
-            self.problem(text.span(), title, "expected another one, or none at all");
-        }
-        self.guard(http, metrics, &checked, [listen, metrics_listen]);
-        (checked, metrics_listen)
-    }
-
-    /// Refuses what `run` would refuse to bind, while there is a line to point at.
-    fn guard(
-        &mut self,
-        http: &RawHttp,
-        metrics: &RawMetrics,
-        checked: &Http,
-        addresses: [Option<SocketAddr>; 2],
-    ) {
-        // A group that is misspelt was meant to be opened.
-        let meant_to_open = http.open.as_ref().is_some_and(|open| !open.get_ref().is_empty())
-            || self.lost.iter().any(|lost| lost.key == "open");
-        if meant_to_open {
-            return;
-        }
-        let config = Config { http: checked.clone(), ..Config::default() };
-        for (text, address) in [&http.listen, &metrics.listen].into_iter().zip(addresses) {
-            let (Some(text), Some(address)) = (text, address) else { continue };
-            if config.is_unguarded(address) {
-                let title =
-                    format!("`{address}` can be reached from other machines and nothing guards it");
-                let help =
-                    "open = [\"metrics\", \"health\"] in `[http]` opens these paths to everyone";
-                let problem = Problem::new(text.span(), title, "expected a loopback address");
-                self.problems.push(problem.note("help", help));
-            }
-        }
     }
 
     fn sources(&mut self, raw: &[Spanned<RawSource>]) -> Vec<Source> {
@@ -218,7 +168,10 @@ impl Check<'_> {
             paths,
             wrap: if listen.is_some() { Some(Wrap::Syslog) } else { wrap },
             listen,
-            format: raw.format.as_ref().map_or(default.format, |format| self.format(format, place)),
+            format: raw
+                .format
+                .as_ref()
+                .map_or(default.format, |format| self.format(format, "format", place)),
             nginx_conf: raw
                 .nginx_conf
                 .as_ref()
@@ -370,13 +323,13 @@ impl Check<'_> {
     }
 
     /// Only `@FILE` is expanded: in a log_format string `${name}` is a variable of nginx.
-    fn format(&mut self, text: &Text, place: &str) -> Format {
+    fn format(&mut self, text: &Text, key: &str, place: &str) -> Format {
         let format = if text.get_ref().starts_with('@') {
-            self.expanded(text, text.get_ref(), "format", place).map(|path| Format::parse(&path))
+            self.expanded(text, text.get_ref(), key, place).map(|path| Format::parse(&path))
         } else {
             Some(Format::parse(text.get_ref()))
         };
-        let title = || format!("`format`{place} is no format");
+        let title = || format!("`{key}`{place} is no format");
         format
             .and_then(|format| self.or_problem(format, text.span(), title))
             .unwrap_or(Format::Auto)
@@ -410,14 +363,6 @@ impl Check<'_> {
             }
         }
         patterns
-    }
-
-    fn address(&mut self, text: Option<&Text>, place: &str) -> Option<SocketAddr> {
-        let text = text?;
-        let address = text.get_ref().parse().map_err(
-            |_| "expected an IP address and a port, such as `127.0.0.1:9496` or `[::1]:9496`",
-        );
-        self.or_problem(address, text.span(), || format!("`listen`{place} is no address"))
     }
 
     fn name(&mut self, text: &Text, key: &str, place: &str) -> Option<String> {
@@ -574,13 +519,4 @@ fn place_of(header: &str, name: Option<&Text>) -> String {
         Some(name) => format!(" in {header} `{}`", name.get_ref()),
         None => format!(" in `[[{header}]]`"),
     }
-}
-
-/// A host name as it stands in `Host`: labels of letters, digits, `-` and `_`.
-fn is_host(host: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&host.len())
-        && host.split('.').all(|label| {
-            !label.is_empty()
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        })
 }

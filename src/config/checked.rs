@@ -16,6 +16,7 @@ use crate::event::route_pattern::RoutePattern;
 use crate::event::server::SslVerifyClient;
 use crate::event::upstream_pattern::UpstreamPattern;
 use crate::limits::{LATENESS_DEFAULT, NAME_BYTES_MAX, ROUTES_DEFAULT};
+use crate::rules::{Identities, Rotations, Rules, Silences};
 use crate::source::{Listen, Wrap};
 
 /// Where `[http]` listens unless it says otherwise.
@@ -43,6 +44,14 @@ pub struct Config {
     pub routes: Routes,
     /// `[[server]]`, their names unique; may be empty.
     pub servers: Vec<ServerFacts>,
+    /// `[rules]` and `[[rule]]`
+    pub rules: Rules,
+    /// `[[identity]]`
+    pub identities: Identities,
+    /// `[[rotation]]`
+    pub rotations: Rotations,
+    /// `[[silence]]`
+    pub silences: Silences,
     /// `[[receiver]]`, their names unique; may be empty.
     pub receivers: Vec<Receiver>,
     /// The file that was read, as the user named it; `None` without one.
@@ -60,6 +69,10 @@ impl Default for Config {
             sources: Vec::new(),
             routes: Routes::default(),
             servers: Vec::new(),
+            rules: Rules::default(),
+            identities: Identities::default(),
+            rotations: Rotations::default(),
+            silences: Silences::default(),
             receivers: Vec::new(),
             path: None,
         }

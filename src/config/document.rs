@@ -1,4 +1,4 @@
-//! From TOML text to [`RawConfig`], with everything that is wrong on the way, not only the first thing.
+//! From TOML text to a file as written, such as [`RawConfig`](super::raw::RawConfig), with everything that is wrong on the way, not only the first thing.
 //!
 //! A syntax error stands alone: behind it nothing can be trusted. Otherwise unknown keys and tables of the wrong
 //! shape are looked for first and taken out, then serde is asked; each value of a wrong type that it meets is
@@ -6,24 +6,24 @@
 
 use std::ops::Range;
 
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue, Deserializer};
 
 use super::nearest::nearest;
 use super::problem::Problem;
-use super::raw::{
-    RawConfig, RawHttp, RawMetrics, RawReceiver, RawRoutes, RawServer, RawSource, keys_of,
-};
+use super::sections::{Section, Shape};
 use crate::limits::CONFIG_PROBLEMS_MAX;
 
 /// What a file says, as far as it could be understood.
-#[derive(Debug, Default)]
-pub(super) struct Document {
-    pub(super) raw: RawConfig,
+#[derive(Debug)]
+pub(super) struct Document<T> {
+    pub(super) raw: T,
     pub(super) problems: Vec<Problem>,
     /// Keys that were taken out, so that nobody calls them missing.
     pub(super) lost: Vec<LostKey>,
+    /// What such a file can have.
+    top: &'static Section,
 }
 
 /// A key that stood in the file, but not rightly.
@@ -34,78 +34,15 @@ pub(super) struct LostKey {
     pub(super) key: String,
 }
 
-/// How a table of the file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    /// The top of the file, which has no name.
-    Top,
-    /// `[name]`, once.
-    Table,
-    /// `[[name]]`, any number of times.
-    Tables,
-}
-
-/// One kind of table.
-struct Section {
-    name: &'static str,
-    shape: Shape,
-    keys: fn() -> &'static [&'static str],
-    /// Keys of the design that this version does not have yet.
-    later_keys: &'static [&'static str],
-}
-
-const TOP: Section = Section {
-    name: "",
-    shape: Shape::Top,
-    keys: keys_of::<RawConfig>,
-    later_keys: &["identity", "rules", "rule"],
-};
-
-const SECTIONS: [Section; 6] = [
-    Section {
-        name: "http",
-        shape: Shape::Table,
-        keys: keys_of::<RawHttp>,
-        later_keys: &["tls_cert", "tls_key", "client_ca", "token_file"],
-    },
-    Section { name: "metrics", shape: Shape::Table, keys: keys_of::<RawMetrics>, later_keys: &[] },
-    Section { name: "source", shape: Shape::Tables, keys: keys_of::<RawSource>, later_keys: &[] },
-    Section { name: "routes", shape: Shape::Table, keys: keys_of::<RawRoutes>, later_keys: &[] },
-    Section { name: "server", shape: Shape::Tables, keys: keys_of::<RawServer>, later_keys: &[] },
-    Section {
-        name: "receiver",
-        shape: Shape::Tables,
-        keys: keys_of::<RawReceiver>,
-        later_keys: &[],
-    },
-];
-
-impl Section {
-    fn header(&self) -> String {
-        match self.shape {
-            Shape::Top => String::new(),
-            Shape::Table => format!("`[{}]`", self.name),
-            Shape::Tables => format!("`[[{}]]`", self.name),
-        }
-    }
-
-    /// `in` one table of this kind, as titles end: by its `name` where it has one.
-    fn place(&self, table: &DeTable<'_>) -> String {
-        let name = table.get("name").and_then(|value| value.get_ref().as_str());
-        match (self.shape, name) {
-            (Shape::Top, _) => String::new(),
-            (Shape::Tables, Some(name)) => format!(" in {} `{name}`", self.name),
-            (Shape::Tables, None) | (Shape::Table, _) => format!(" in {}", self.header()),
-        }
-    }
-}
-
-/// Reads `text` as TOML.
+/// Reads `text` as TOML, of a file that can have what `top` says.
 ///
 /// # Errors
 ///
 /// The one syntax error of a text that is no TOML.
-pub(super) fn read(text: &str) -> Result<Document, Problem> {
+pub(super) fn read<T: DeserializeOwned + Default>(
+    text: &str,
+    top: &'static Section,
+) -> Result<Document<T>, Problem> {
     // The parser's first error need not be the first in the file: it looks at the whole file several times.
     let (root, errors) = DeTable::parse_recoverable(text);
     let start = |error: &toml::de::Error| error.span().map_or(text.len(), |span| span.start);
@@ -113,11 +50,9 @@ pub(super) fn read(text: &str) -> Result<Document, Problem> {
         return Err(syntax_problem(text, &first));
     }
     let mut root = root.into_inner();
-    let mut document = Document::default();
-    document.check_keys(&mut root, &TOP, 0);
-    for section in &SECTIONS {
-        document.check_section(&mut root, section);
-    }
+    let (problems, lost) = (Vec::new(), Vec::new());
+    let mut document = Document { raw: T::default(), problems, lost, top };
+    document.check_table(&mut root, top, 0, "");
     document.deserialize(root);
     Ok(document)
 }
@@ -141,62 +76,101 @@ fn syntax_problem(text: &str, error: &toml::de::Error) -> Problem {
     Problem::new(span, title, expected)
 }
 
-impl Document {
-    /// Takes out a section of the wrong shape, and looks through the keys of its tables.
-    fn check_section(&mut self, root: &mut DeTable<'_>, section: &Section) {
-        let Some(value) = root.get_mut(section.name) else { return };
+impl<T: DeserializeOwned> Document<T> {
+    /// Takes out of a table, and of those in it, the keys that are not known and tables of the wrong shape.
+    fn check_table(
+        &mut self,
+        table: &mut DeTable<'_>,
+        section: &Section,
+        table_start: usize,
+        place: &str,
+    ) {
+        if section.shape != Shape::Free {
+            self.check_keys(table, section, table_start, place);
+        }
+        for (name, inner) in section.inner() {
+            if !self.check_inner(table, (name, inner), place) {
+                table.remove(name);
+                self.lost.push(LostKey { table_start, key: name.to_owned() });
+            }
+        }
+    }
+
+    /// Looks through the tables of one name in another; false when they have the wrong shape.
+    fn check_inner(
+        &mut self,
+        table: &mut DeTable<'_>,
+        (name, section): (&str, &Section),
+        outer: &str,
+    ) -> bool {
+        let Some(value) = table.get_mut(name) else { return true };
         let span = value.span();
         match (section.shape, value.get_mut()) {
-            (Shape::Table, DeValue::Table(table)) => {
-                self.check_keys(table, section, span.start);
-                return;
-            }
-            (Shape::Tables, DeValue::Array(array)) => {
+            (Shape::Tables | Shape::OfTests, DeValue::Array(array)) => {
                 for element in array.iter_mut() {
                     let span = element.span();
                     match element.get_mut() {
-                        DeValue::Table(table) => self.check_keys(table, section, span.start),
-                        _ => self.wrong_shape(section, span),
+                        DeValue::Table(table) => {
+                            let place = section.place(name, table, outer);
+                            self.check_table(table, section, span.start, &place);
+                        }
+                        _ => self.wrong_shape(name, section, outer, span),
                     }
                 }
                 retain(array, |element| element.get_ref().is_table());
-                return;
             }
-            _ => self.wrong_shape(section, span),
+            (Shape::Tables | Shape::OfTests, _) => {
+                self.wrong_shape(name, section, outer, span);
+                return false;
+            }
+            (_, DeValue::Table(table)) => {
+                let place = section.place(name, table, outer);
+                self.check_table(table, section, span.start, &place);
+            }
+            _ => {
+                self.wrong_shape(name, section, outer, span);
+                return false;
+            }
         }
-        root.remove(section.name);
+        true
     }
 
-    fn wrong_shape(&mut self, section: &Section, span: Range<usize>) {
+    fn wrong_shape(&mut self, name: &str, section: &Section, outer: &str, span: Range<usize>) {
+        let header = section.header(name);
         let expected = match section.shape {
-            Shape::Top | Shape::Table => format!("expected one table: {}", section.header()),
-            Shape::Tables => format!("expected an array of tables: write {}", section.header()),
+            Shape::Tables | Shape::OfTests => {
+                format!("expected an array of tables: write {header}")
+            }
+            Shape::Inline | Shape::Free => format!("expected a table: {header}"),
+            Shape::Top | Shape::Table | Shape::OfRules => format!("expected one table: {header}"),
         };
-        let title = format!("`{}` has the wrong type", section.name);
+        let title = format!("`{name}`{outer} has the wrong type");
         self.problems.push(Problem::new(span, title, expected));
     }
 
     /// Takes out the keys of `table` that this version does not know.
-    fn check_keys(&mut self, table: &mut DeTable<'_>, section: &Section, table_start: usize) {
-        let known = (section.keys)();
-        let place = section.place(table);
+    fn check_keys(
+        &mut self,
+        table: &mut DeTable<'_>,
+        section: &Section,
+        table_start: usize,
+        place: &str,
+    ) {
+        let known = section.known();
         let is_unknown = |key: &&Spanned<DeString<'_>>| !known.contains(&key.get_ref().as_ref());
         let unknown: Vec<_> = table.keys().filter(is_unknown).cloned().collect();
         for key in unknown {
             table.remove(&key);
             let meant = nearest(key.get_ref(), known.iter().copied()).unwrap_or(key.get_ref());
             self.lost.push(LostKey { table_start, key: meant.to_owned() });
-            self.problems.push(unknown_key(&key, section, &place));
+            self.problems.push(unknown_key(&key, section, place, self.top));
         }
     }
 
     /// Asks serde until it has no objection. Each round takes one value out, so it ends.
     fn deserialize(&mut self, mut root: DeTable<'_>) {
         for _ in 0..=CONFIG_PROBLEMS_MAX {
-            let error = match RawConfig::deserialize(Deserializer::from(Spanned::new(
-                0..0,
-                root.clone(),
-            ))) {
+            let error = match T::deserialize(Deserializer::from(Spanned::new(0..0, root.clone()))) {
                 Ok(raw) => {
                     self.raw = raw;
                     return;
@@ -204,7 +178,7 @@ impl Document {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or(0..0);
-            let Some(taken) = take_at(&mut root, &span) else {
+            let Some(taken) = take_at(&mut root, self.top, 0, "", &span) else {
                 // Not a type that is wrong, but something we did not think of: let serde say it and stop.
                 self.problems.push(Problem::new(span, error.message(), ""));
                 return;
@@ -217,22 +191,23 @@ impl Document {
     }
 }
 
-fn unknown_key(key: &Spanned<DeString<'_>>, section: &Section, place: &str) -> Problem {
+fn unknown_key(
+    key: &Spanned<DeString<'_>>,
+    section: &Section,
+    place: &str,
+    top: &Section,
+) -> Problem {
     let name: &str = key.get_ref();
     if section.later_keys.contains(&name) {
         let title = format!("`{name}`{place} is not supported by this version");
         return Problem::new(key.span(), title, "");
     }
     let title = format!("unknown key `{name}`{place}");
-    let elsewhere: Vec<String> = SECTIONS
-        .iter()
-        .filter(|other| (other.keys)().contains(&name))
-        .map(Section::header)
-        .collect();
-    if (TOP.keys)().contains(&name) {
+    let elsewhere = top.headers_with(name);
+    if (top.keys)().contains(&name) {
         return Problem::new(key.span(), title, "it belongs at the top, before the first table");
     }
-    let is_near = nearest(name, (section.keys)().iter().copied()).is_some();
+    let is_near = nearest(name, section.known()).is_some();
     if !elsewhere.is_empty() && !is_near {
         return Problem::new(
             key.span(),
@@ -240,14 +215,14 @@ fn unknown_key(key: &Spanned<DeString<'_>>, section: &Section, place: &str) -> P
             format!("it belongs in {}", elsewhere.join(" or ")),
         );
     }
-    let candidates = (section.keys)().iter().chain(section.later_keys).copied();
+    let candidates = section.known().into_iter().chain(section.later_keys.iter().copied());
     match nearest(name, candidates) {
         Some(near) if section.later_keys.contains(&near) => {
             let label = format!("did you mean `{near}`? this version does not support it");
             Problem::new(key.span(), title, label)
         }
         Some(near) => Problem::new(key.span(), title, format!("did you mean `{near}`?")),
-        None => Problem::new(key.span(), title, "").note("known", (section.keys)().join(", ")),
+        None => Problem::new(key.span(), title, "").note("known", section.known().join(", ")),
     }
 }
 
@@ -260,18 +235,27 @@ struct Taken {
     found: &'static str,
 }
 
-/// Takes out the value that stands at `span`. Sections are at most one level deep and hold values, lists and free
-/// tables, such as `where`.
-fn take_at(root: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
-    for section in &SECTIONS {
-        let Some(value) = root.get_mut(section.name) else { continue };
+/// Takes out the value that stands at `span`, of a table or of those in it.
+fn take_at(
+    table: &mut DeTable<'_>,
+    section: &Section,
+    table_start: usize,
+    place: &str,
+    span: &Range<usize>,
+) -> Option<Taken> {
+    for (name, inner) in section.inner() {
+        let Some(value) = table.get_mut(name) else { continue };
         let start = value.span().start;
+        let take = |table: &mut DeTable<'_>, start| {
+            let place = inner.place(name, table, place);
+            take_at(table, inner, start, &place, span)
+        };
         let taken = match value.get_mut() {
-            DeValue::Table(table) => take_from(table, section, start, span),
+            DeValue::Table(table) => take(table, start),
             DeValue::Array(array) => array.iter_mut().find_map(|element| {
                 let start = element.span().start;
                 match element.get_mut() {
-                    DeValue::Table(table) => take_from(table, section, start, span),
+                    DeValue::Table(table) => take(table, start),
                     _ => None,
                 }
             }),
@@ -281,20 +265,19 @@ fn take_at(root: &mut DeTable<'_>, span: &Range<usize>) -> Option<Taken> {
             return taken;
         }
     }
-    take_from(root, &TOP, 0, span)
+    take_from(table, table_start, place, span)
 }
 
 fn take_from(
     table: &mut DeTable<'_>,
-    section: &Section,
     table_start: usize,
+    place: &str,
     span: &Range<usize>,
 ) -> Option<Taken> {
-    let place = section.place(table);
     let taken = |key: &str, value: &Spanned<DeValue<'_>>| Taken {
         table_start,
         key: key.to_owned(),
-        place: place.clone(),
+        place: place.to_owned(),
         found: value.get_ref().type_str(),
     };
     for (key, value) in table.iter_mut() {
@@ -309,12 +292,6 @@ fn take_from(
             let taken = taken(key.get_ref(), element);
             retain(array, |element| element.span() != *span);
             return Some(taken);
-        }
-        if let DeValue::Table(free) = value.get_mut()
-            && let Some(taken) = take_from(free, section, table_start, span)
-        {
-            let place = format!(" in `{}`{place}", key.get_ref());
-            return Some(Taken { place, ..taken });
         }
     }
     None
@@ -337,8 +314,9 @@ fn wrong_type(message: &str, found: &str) -> String {
         _ => "a string",
     };
     match (expected, found) {
-        ("a map", _) => format!("expected a table, found {found}"),
-        ("i64" | "", "a whole number") => "expected a number that fits into 64 bits".to_owned(),
+        ("i64" | "a number" | "", "a whole number") => {
+            "expected a number that fits into 64 bits".to_owned()
+        }
         ("i64", _) => format!("expected a whole number, found {found}"),
         ("a sequence", "an array" | "a table") => {
             format!("expected an array of values, found {found}")
@@ -350,6 +328,8 @@ fn wrong_type(message: &str, found: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw::RawConfig;
+    use super::super::sections::{TESTS_TOP, TOP};
     use super::*;
 
     const EXAMPLE: &str = include_str!("../../config/gatelog.toml");
@@ -387,18 +367,31 @@ mod tests {
         for key in (TOP.keys)() {
             assert!(root.contains_key(*key), "`{key}`");
         }
-        for section in &SECTIONS {
-            let tables: Vec<_> = match root.get(section.name).unwrap().get_ref() {
-                DeValue::Table(table) => vec![table],
-                DeValue::Array(array) => {
-                    array.iter().map(|table| table.get_ref().as_table().unwrap()).collect()
+        assert_explained(&[root], &TOP);
+    }
+
+    /// Whether each key of the tables in some tables stands in one of them.
+    fn assert_explained(outer: &[&DeTable<'_>], section: &Section) {
+        for inner in section.inner {
+            let mut tables = Vec::new();
+            let names = inner.names.iter();
+            for value in names.flat_map(|name| outer.iter().filter_map(|outer| outer.get(*name))) {
+                match value.get_ref() {
+                    DeValue::Table(table) => tables.push(table),
+                    DeValue::Array(array) => {
+                        tables.extend(array.iter().filter_map(|table| table.get_ref().as_table()));
+                    }
+                    _ => panic!("{:?}", inner.names),
                 }
-                _ => panic!("{}", section.name),
-            };
-            for key in (section.keys)() {
-                let explained = tables.iter().any(|table| table.contains_key(*key));
-                assert!(explained, "`{key}` in {}", section.header());
             }
+            assert!(!tables.is_empty(), "{:?}", inner.names);
+            for key in (inner.keys)() {
+                let is_there = tables.iter().any(|table| table.contains_key(*key));
+                // Not all that can be in a `where` makes sense in one.
+                let is_told = inner.shape == Shape::Inline && EXAMPLE.contains(key);
+                assert!(is_there || is_told, "`{key}` in {:?}", inner.names);
+            }
+            assert_explained(&tables, inner);
         }
     }
 
@@ -408,24 +401,24 @@ mod tests {
         let found = super::super::parse("gatelog.toml", text.as_bytes(), &|_| None);
         let config = found.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         assert_eq!(config.servers.len(), 1);
+        assert_eq!((config.rules.rules.len(), config.rules.adjusted.len()), (4, 2));
+        assert_eq!((config.identities.as_slice().len(), config.silences.0.len()), (1, 1));
         assert_eq!(config.routes.patterns.len(), 2);
         assert_eq!(config.routes.variable.as_deref(), Some("route"));
         assert!(config.metrics_listen.is_some() && config.sources[0].nginx_conf.is_some());
     }
 
     #[test]
-    fn later_keys_are_not_known_yet() {
-        for section in SECTIONS.iter().chain([&TOP]) {
-            for key in section.later_keys {
-                assert!(!(section.keys)().contains(key), "{key}");
-            }
-        }
+    fn the_example_of_tests_explains_every_key() {
+        let text = include_str!("../../config/gatelog.test.toml").replace("# log = ", "log = ");
+        assert_explained(&[DeTable::parse(&text).unwrap().get_ref()], &TESTS_TOP);
     }
 
     #[test]
     fn more_wrong_values_than_are_shown_still_end() {
         let values = vec!["1"; 3 * CONFIG_PROBLEMS_MAX].join(",");
-        let document = read(&format!("[routes]\npatterns = [{values}]\n")).unwrap();
+        let text = format!("[routes]\npatterns = [{values}]\n");
+        let document = read::<RawConfig>(&text, &TOP).unwrap();
         assert!(document.problems.len() > CONFIG_PROBLEMS_MAX);
         assert!(document.lost.iter().all(|lost| lost.key == "patterns"));
     }

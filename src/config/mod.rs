@@ -10,17 +10,22 @@ pub mod duration;
 pub mod environment;
 pub mod problem;
 pub mod receiver;
+pub mod rule_tests;
 pub mod state_dir;
 pub mod time_zone;
+pub mod written;
 
 mod check;
 mod document;
 mod nearest;
 mod raw;
+mod sections;
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
 
 pub use checked::{
     Config, Format, FormatError, Http, PathGroup, Routes, ServerFacts, Source, StartFrom,
@@ -30,6 +35,7 @@ pub use problem::{Problem, Problems};
 pub use receiver::{Receiver, ReceiverKind};
 pub use state_dir::{NoStateDir, StateDir};
 pub use time_zone::{TimeZoneError, parse_time_zone};
+pub use written::{Written, WrittenPattern};
 
 use crate::diagnostic::{Level, render_title};
 use crate::limits::CONFIG_BYTES_MAX;
@@ -99,22 +105,37 @@ pub fn load(path: &Path) -> Result<Config, LoadError> {
 /// All problems together: the bytes that are not UTF-8, else the one syntax error, else whatever is wrong with
 /// keys and values.
 pub fn parse(path: &str, bytes: &[u8], lookup: Lookup<'_>) -> Result<Config, Problems> {
-    let invalid = |problems| Err(Problems::new(path.into(), bytes, problems));
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let start = error.valid_up_to();
-            let end = error.error_len().map_or(bytes.len(), |length| start.saturating_add(length));
-            let label = "expected UTF-8";
-            return invalid(vec![Problem::new(start..end, "this is not UTF-8", label)]);
-        }
-    };
-    let document = match document::read(text) {
-        Ok(document) => document,
-        Err(problem) => return invalid(vec![problem]),
-    };
-    let (config, problems) = check::check(text, document, lookup);
-    if problems.is_empty() { Ok(config) } else { invalid(problems) }
+    checked_text(path, bytes, lookup).map(|(config, _)| config)
+}
+
+/// As [`parse`], and the patterns in it.
+fn checked_text(
+    path: &str,
+    bytes: &[u8],
+    lookup: Lookup<'_>,
+) -> Result<(Config, Vec<WrittenPattern>), Problems> {
+    let (text, document) = text_and_document(path, bytes, &sections::TOP)?;
+    let (config, patterns, problems) = check::check(text, document, lookup);
+    if problems.is_empty() {
+        Ok((config, patterns))
+    } else {
+        Err(Problems::new(path.into(), bytes, problems))
+    }
+}
+
+/// The text of a file that can have what `top` says, as text and as TOML.
+fn text_and_document<'b, T: DeserializeOwned + Default>(
+    path: &str,
+    bytes: &'b [u8],
+    top: &'static sections::Section,
+) -> Result<(&'b str, document::Document<T>), Problems> {
+    let invalid = |problem| Problems::new(path.into(), bytes, vec![problem]);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let start = error.valid_up_to();
+        let end = error.error_len().map_or(bytes.len(), |length| start.saturating_add(length));
+        invalid(Problem::new(start..end, "this is not UTF-8", "expected UTF-8"))
+    })?;
+    Ok((text, document::read(text, top).map_err(invalid)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {

@@ -63,8 +63,13 @@ impl Problems {
 
     /// All of them for a terminal, an empty line between two, without a final newline.
     pub fn render(&self, color: bool) -> String {
-        let mut shown: Vec<String> =
-            self.problems.iter().map(|problem| self.diagnostic(problem).render(color)).collect();
+        self.render_as(Level::Error, color)
+    }
+
+    /// The same, as bad as this.
+    pub fn render_as(&self, level: Level, color: bool) -> String {
+        let diagnostic = |problem| self.diagnostic(problem, level).render(color);
+        let mut shown: Vec<String> = self.problems.iter().map(diagnostic).collect();
         if self.more > 0 {
             shown.push(format!(
                 "and at least {} more in {}",
@@ -75,11 +80,11 @@ impl Problems {
         shown.join("\n\n")
     }
 
-    fn diagnostic<'a>(&'a self, problem: &Problem) -> Diagnostic<'a> {
+    fn diagnostic<'a>(&'a self, problem: &Problem, level: Level) -> Diagnostic<'a> {
         let place = Place::of(&self.text, problem.span_bytes.start);
         let line_start = place.line_span.start;
         Diagnostic {
-            level: Level::Error,
+            level,
             title: problem.title.clone(),
             path: &self.path,
             line_number: place.line_number,

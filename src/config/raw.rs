@@ -5,15 +5,20 @@
 //! [`Spanned`]: bytes from the start of the file, the quotes of strings included.
 
 mod free;
+mod number;
 mod receiver;
+pub(super) mod rule_tests;
+pub(super) mod rules;
 
 use serde::Deserialize;
 use serde::de::value::Error as ValueError;
 use serde::de::{Deserializer, Error as _, Visitor};
 use toml::Spanned;
 
-pub(super) use free::{FreeTable, OneOrMany};
+pub(super) use free::{FreeTable, OneOrMany, RawWhere};
+pub(super) use number::Number;
 pub(super) use receiver::RawReceiver;
+use rules::{RawIdentity, RawRotation, RawRule, RawRules, RawSilence};
 
 /// Text with its place.
 pub(super) type Text = Spanned<String>;
@@ -33,6 +38,11 @@ pub(super) struct RawConfig {
     pub(super) source: Option<Vec<Spanned<RawSource>>>,
     pub(super) routes: Option<RawRoutes>,
     pub(super) server: Option<Vec<Spanned<RawServer>>>,
+    pub(super) rules: Option<RawRules>,
+    pub(super) rule: Option<Vec<Spanned<RawRule>>>,
+    pub(super) identity: Option<Vec<Spanned<RawIdentity>>>,
+    pub(super) rotation: Option<Vec<Spanned<RawRotation>>>,
+    pub(super) silence: Option<Vec<Spanned<RawSilence>>>,
     pub(super) receiver: Option<Vec<Spanned<RawReceiver>>>,
 }
 

@@ -3,13 +3,20 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::limits::LEARNING_DEFAULT;
 use crate::rules::RuleSet;
+use crate::rules::set::Ingredients;
 
 impl RuleSet {
     /// The rules of a configuration.
     pub fn of(config: &Config) -> RuleSet {
-        RuleSet::builtin(millis(LEARNING_DEFAULT), millis(config.lateness))
+        RuleSet::new(Ingredients {
+            builtin: config.rules.builtin(),
+            rules: config.rules.rules.clone(),
+            identities: config.identities.clone(),
+            rotations: config.rotations.clone(),
+            learning_millis: millis(config.rules.learning),
+            lateness_millis: millis(config.lateness),
+        })
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use gatelog::rules::builtin;
+
 use super::program::{Ended, corpus, run, run_with_input};
 
 const PLAIN: &str = "nginx-mtls.log";
@@ -240,7 +242,10 @@ fn a_configuration_and_what_it_means() {
     let directory = scene(&[("gatelog.toml", config), ("nginx.conf", conf), ("a.log", log)]);
     let ended = said(directory.path(), &["check", "--config", "gatelog.toml"]);
     assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
-    let expected = "\
+    let builtin = builtin::rules();
+    let on = builtin.iter().filter(|rule| rule.is_on).count();
+    let expected = format!(
+        "\
 gatelog.toml: right
 source `edge`: log_format as its lines tell and nginx.conf, client address $http_x_real_ip, from its end
   a*.log: 1 file
@@ -248,11 +253,14 @@ source `edge`: log_format as its lines tell and nginx.conf, client address $http
 routes: 2 patterns, then the path; 1 public; at most 500
 server `b`: ssl_verify_client as nginx.conf says
 server `gone`: ssl_verify_client as nginx.conf says
+rules: {on} of {} built-in ones are on, 0 of your own
 listen: 127.0.0.1:0
 
 a.log: log_format `m` (nginx.conf:1), recognised from its first lines: 4 lines, all fit
-";
-    assert!(ended.out.starts_with(expected), "{}", ended.out);
+",
+        builtin.len()
+    );
+    assert!(ended.out.starts_with(&expected), "{}", ended.out);
     let expected = "\
 server a: ssl_verify_client on
 server b: ssl_verify_client optional_no_ca, untrusted certificates may pass
@@ -276,6 +284,61 @@ warning: no line is of `[[server]]` `gone`
     );
     let expected = "3 servers: ssl_verify_client unknown, failed_open reads \"suspected\"; give --nginx-conf\n";
     assert!(without.out.contains(expected), "{}", without.out);
+}
+
+/// Rules and identities that the log has nothing of, and those that it has.
+#[test]
+fn patterns_that_match_nothing() {
+    let log = fs::read_to_string(corpus("nginx-mtls-extended.log")).unwrap();
+    let config = r#"[rules]
+disable = ["log_silent"]
+[[rule]]
+name = "r"
+kind = "count"
+threshold = 1
+where = { server = ["gate.*", "gaet.internal"], route = "/n*ne", reason = "ca_md_too_weak", cn = ["!x", "nobody"] }
+[[identity]]
+subject = "CN=nobody,O=payments"
+[[identity]]
+subject = "CN=old"
+retired = true
+[[identity]]
+subject = "CN=*"
+[[rotation]]
+from = "CN=a"
+to = "CN=b"
+[[silence]]
+where.severity = "ticket"
+until = "2026-12-01T00:00:00Z"
+"#;
+    let directory = scene(&[("gatelog.toml", config), ("a.log", &log)]);
+    let ended = said(directory.path(), &["check", "--config", "gatelog.toml", "a.log"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{}", ended.out);
+    let expected = " built-in ones are on, 1 of your own\nidentities: 3, 1 of them retired\n\
+                    announced moves between issuers: 1\nsilences: 1\nlisten:";
+    assert!(ended.out.contains(expected), "{}", ended.out);
+    let expected = r#"warning: nothing in these logs matches `gaet.internal`, `server` in `where` of rule `r`
+ --> gatelog.toml:7:31
+  |
+7 | where = { server = ["gate.*", "gaet.internal"], route = "/n*ne", reason = "ca_md_too…
+  |                               ^^^^^^^^^^^^^^^
+
+warning: nothing in these logs matches `nobody`, `cn` in `where` of rule `r`
+ --> gatelog.toml:7:105
+  |
+7 | …gaet.internal"], route = "/n*ne", reason = "ca_md_too_weak", cn = ["!x", "nobody"] }
+  |                                                                           ^^^^^^^^
+
+warning: nothing in these logs matches `CN=nobody,O=payments`, `subject` in `[[identity]]`
+ --> gatelog.toml:9:11
+  |
+9 | subject = "CN=nobody,O=payments"
+  |           ^^^^^^^^^^^^^^^^^^^^^^
+"#;
+    assert!(ended.out.ends_with(expected), "{}", ended.out);
+    let empty = scene(&[("gatelog.toml", config), ("a.log", "")]);
+    let ended = said(empty.path(), &["check", "--config", "gatelog.toml", "a.log"]);
+    assert!(!ended.out.contains("nothing in these logs"), "{}", ended.out);
 }
 
 #[test]

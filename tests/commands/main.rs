@@ -11,5 +11,6 @@ mod check;
 mod inputs;
 mod parse;
 mod program;
+mod rules;
 mod threads;
 mod wraps;

@@ -10,10 +10,15 @@
     reason = "a test stops at the first surprise"
 )]
 
+#[path = "../agent/agent.rs"]
+#[expect(dead_code, reason = "shared with the tests of the agent, which need all of it")]
+mod agent;
+
 mod alertmanager;
 mod away;
 mod certificates;
 mod command;
+mod from_agent;
 mod program;
 mod running;
 mod server;

@@ -46,6 +46,7 @@ pub(super) fn show(context: &Context, page: &mut Page) -> Result<Vec<String>, Fa
     }
     lines.push(routes_line(config));
     lines.extend(config.servers.iter().map(server_line));
+    lines.extend(rules_lines(config));
     lines.extend(config.receivers.iter().map(receiver_line));
     lines.extend(listen_lines(config));
     for line in lines {
@@ -120,6 +121,24 @@ fn server_line(server: &ServerFacts) -> String {
         None => "as nginx.conf says",
     };
     format!("server `{}`: ssl_verify_client {demand}", server.name)
+}
+
+fn rules_lines(config: &Config) -> Vec<String> {
+    let builtin = config.rules.builtin();
+    let on = builtin.iter().filter(|rule| rule.is_on).count();
+    let own = config.rules.rules.len();
+    let mut lines =
+        vec![format!("rules: {on} of {} built-in ones are on, {own} of your own", builtin.len())];
+    let identities = config.identities.as_slice();
+    let retired = identities.iter().filter(|it| it.is_retired).count();
+    let counts = [
+        ("identities", identities.len(), format!(", {retired} of them retired")),
+        ("announced moves between issuers", config.rotations.0.len(), String::new()),
+        ("silences", config.silences.0.len(), String::new()),
+    ];
+    let counts = counts.into_iter().filter(|(_, count, _)| *count > 0);
+    lines.extend(counts.map(|(what, count, more)| format!("{what}: {count}{more}")));
+    lines
 }
 
 fn receiver_line(receiver: &Receiver) -> String {

@@ -52,7 +52,7 @@ pub(super) struct FirstUnfit {
 
 impl Tally {
     /// Reads a line and counts it.
-    pub(super) fn take(&mut self, reader: &mut Reader, line: &Line<'_>, across: &mut Across) {
+    pub(super) fn take(&mut self, reader: &mut Reader, line: &Line<'_>, across: &mut Across<'_>) {
         self.cut += u64::from(line.cut);
         let needs_verdict = missing::gives_verdicts(reader.parser());
         let Tally { tls_servers, judged, refused, .. } = self;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::rules::LabelNames;
 use super::{Check, place_of};
 use crate::config::duration::{DurationText, parse_duration};
-use crate::config::raw::{FreeTable, OneOrMany, RawReceiver, Text};
+use crate::config::raw::{RawReceiver, Text};
 use crate::config::receiver::{
     Alertmanager, Authorization, ClientCertificate, HttpOptions, Receiver, ReceiverKind, Shape,
     Sink, Url, Webhook,
@@ -16,9 +17,8 @@ use crate::config::receiver::{
 use crate::limits::{
     RECEIVER_INTERVAL_MAX, RECEIVER_INTERVAL_MIN, RECEIVER_TIMEOUT_DEFAULT, RECEIVER_TIMEOUT_MAX,
     RECEIVER_TIMEOUT_MIN, RECEIVER_URLS_MAX, RECEIVERS_MAX, REPEAT_DEFAULT, RESEND_DEFAULT,
-    SIGNING_SECRETS_MAX, WHERE_LABELS_MAX, WHERE_PATTERNS_MAX,
+    SIGNING_SECRETS_MAX,
 };
-use crate::rules::LabelFilter;
 
 /// What a receiver that is not right comes out as; nobody sees it.
 const NOWHERE: ReceiverKind = ReceiverKind::Jsonl(Sink::Stdout);
@@ -34,12 +34,16 @@ enum Kind {
 type KeyOfKinds<'a> = (&'static str, Option<Range<usize>>, &'a [Kind]);
 
 impl Check<'_> {
-    pub(super) fn receivers(&mut self, raw: &[Spanned<RawReceiver>]) -> Vec<Receiver> {
+    pub(super) fn receivers(
+        &mut self,
+        raw: &[Spanned<RawReceiver>],
+        labels: &LabelNames,
+    ) -> Vec<Receiver> {
         self.at_most(raw, "[[receiver]]", RECEIVERS_MAX);
         let mut receivers = Vec::new();
         let mut names: Vec<Text> = Vec::new();
         for table in raw.iter().take(RECEIVERS_MAX) {
-            let receiver = self.receiver(table);
+            let receiver = self.receiver(table, labels);
             if let Some(name) = &table.get_ref().name {
                 let name = Spanned::new(name.span(), receiver.name.clone());
                 self.unique(name, &mut names, |name| format!("two receivers are called `{name}`"));
@@ -49,7 +53,7 @@ impl Check<'_> {
         receivers
     }
 
-    fn receiver(&mut self, table: &Spanned<RawReceiver>) -> Receiver {
+    fn receiver(&mut self, table: &Spanned<RawReceiver>, labels: &LabelNames) -> Receiver {
         let raw = table.get_ref();
         let place = &place_of("receiver", raw.name.as_ref());
         self.needed(table, place, "name", raw.name.is_some(), "name = \"alertmanager\"");
@@ -69,7 +73,7 @@ impl Check<'_> {
                 .as_ref()
                 .and_then(|name| self.name(name, "name", place))
                 .unwrap_or_default(),
-            filter: self.label_filter(raw.r#where.as_ref(), place),
+            filter: self.alert_filter(raw.r#where.as_ref(), place, labels),
             kind: match kind {
                 Some(Kind::Alertmanager) => self.alertmanager(table, place),
                 Some(Kind::Webhook) => self.webhook(table, place),
@@ -158,7 +162,8 @@ impl Check<'_> {
         let mut signing_secret_files = Vec::new();
         if let Some(files) = &raw.signing_secret_file {
             let key = "signing_secret_file";
-            let texts = Spanned::new(files.span(), OneOrMany::texts(files));
+            let texts = self.texts(files, key, place, false).unwrap_or_default();
+            let texts = Spanned::new(files.span(), texts);
             for text in self.list(Some(&texts), key, place, SIGNING_SECRETS_MAX) {
                 signing_secret_files.extend(self.path(text, key, place));
             }
@@ -306,34 +311,4 @@ impl Check<'_> {
         self.problem(text.span(), title, label);
         None
     }
-
-    fn label_filter(&mut self, raw: Option<&Spanned<FreeTable>>, place: &str) -> LabelFilter {
-        let mut filter = LabelFilter::default();
-        let Some(table) = raw else { return filter };
-        if table.get_ref().len() > WHERE_LABELS_MAX {
-            let title = format!("`where`{place} has too many labels");
-            self.problem(table.span(), title, format!("expected at most {WHERE_LABELS_MAX}"));
-            return filter;
-        }
-        for (label, patterns) in table.get_ref() {
-            if !is_label(label.get_ref()) {
-                let title = format!("`where`{place} has something that is no label");
-                self.problem(label.span(), title, "expected a name such as `severity`");
-                continue;
-            }
-            let texts = Spanned::new(patterns.span(), OneOrMany::texts(patterns));
-            let texts = self.list(Some(&texts), label.get_ref(), place, WHERE_PATTERNS_MAX);
-            let texts: Vec<&str> = texts.iter().map(|text| text.get_ref().as_str()).collect();
-            let added = filter.add(label.get_ref(), &texts);
-            let title = || format!("`{}` in `where`{place} matches nothing", label.get_ref());
-            self.or_problem(added, patterns.span(), title);
-        }
-        filter
-    }
-}
-
-/// The name of a label as Prometheus has it.
-fn is_label(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -11,23 +11,17 @@ use toml::Spanned;
 use super::Text;
 
 /// Any keys, each with its place.
-pub(in crate::config) type FreeTable = BTreeMap<Text, Spanned<OneOrMany>>;
+pub(in crate::config) type FreeTable<T> = Spanned<BTreeMap<Text, T>>;
 
-/// `"a"` or `["a", "b"]`.
+/// Patterns by what they are about: `where`.
+pub(in crate::config) type RawWhere = FreeTable<Spanned<OneOrMany>>;
+
+/// `"a"` or `["a", "b"]`; in a `where` also `true` or `false`.
 #[derive(Debug)]
 pub(in crate::config) enum OneOrMany {
     One(String),
     Many(Vec<Text>),
-}
-
-impl OneOrMany {
-    /// The texts, each with its place; `at` is that of the whole.
-    pub(in crate::config) fn texts(at: &Spanned<OneOrMany>) -> Vec<Text> {
-        match at.get_ref() {
-            OneOrMany::One(text) => vec![Spanned::new(at.span(), text.clone())],
-            OneOrMany::Many(texts) => texts.clone(),
-        }
-    }
+    Flag(bool),
 }
 
 impl<'de> Deserialize<'de> for OneOrMany {
@@ -47,6 +41,10 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<OneOrMany, E> {
         Ok(OneOrMany::One(text.to_owned()))
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<OneOrMany, E> {
+        Ok(OneOrMany::Flag(flag))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OneOrMany, A::Error> {

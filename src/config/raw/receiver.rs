@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{FreeTable, OneOrMany, Text, Texts};
+use super::{OneOrMany, RawWhere, Text, Texts};
 
 /// `[[receiver]]`
 #[derive(Debug, Default, Deserialize)]
@@ -11,7 +11,7 @@ use super::{FreeTable, OneOrMany, Text, Texts};
 pub(in crate::config) struct RawReceiver {
     pub(in crate::config) name: Option<Text>,
     pub(in crate::config) kind: Option<Text>,
-    pub(in crate::config) r#where: Option<Spanned<FreeTable>>,
+    pub(in crate::config) r#where: Option<RawWhere>,
     pub(in crate::config) urls: Option<Texts>,
     pub(in crate::config) resend: Option<Text>,
     pub(in crate::config) url: Option<Text>,
