@@ -7,13 +7,14 @@ BUILD_TOOLS := cc c++ make
 TEST_TOOLS := nginx openssl curl awk promtool alertmanager valgrind strace sqlite3
 TORTURE := $(CARGO) test --profile torture --locked
 FUZZ_SECONDS ?= 3600
+DETECTION_SEEDS ?= 5
 SCRIPTS := .ci/run $(wildcard scripts/*.sh tests/lab/*.sh)
 
 export CARGO
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # A recipe's steps are in order also under make -j.
 .NOTPARALLEL:
-.PHONY: all build release check test demo bench torture fuzz fuzz-long fmt clippy doc install-tools clean help \
+.PHONY: all build release check test demo bench torture detection fuzz fuzz-long fmt clippy doc install-tools clean help \
 	fmt-check parsers-pure scripts-check build-tools unit-test cargo-test
 
 all: build
@@ -43,6 +44,9 @@ torture: install-tools ## what the tests do a few times, as often as it takes to
 	GATELOG_ROTATIONS=200 $(TORTURE) --test agent torture -- --nocapture --test-threads=1
 	GATELOG_MODEL_CASES=10000 $(TORTURE) --test rotation_model
 	GATELOG_CARDINALITY=10000000 $(TORTURE) --test cardinality -- --nocapture
+
+detection: build-tools ## which labelled incidents the built-in rules find, and how soon: prints the table of docs/detection.md
+	GATELOG_DETECTION_SEEDS=$(DETECTION_SEEDS) $(TORTURE) --test detection -- --nocapture every_incident
 
 fuzz: build-tools ## the fuzz targets, for a minute each
 	@scripts/fuzz.sh 60s

@@ -54,9 +54,9 @@ pub struct Event<'a> {
     pub remote_addr: &'a str,
     /// `$msec`, in milliseconds.
     pub time_millis: u64,
-    /// `$request_method`.
+    /// `$request_method`. Without a path all of what the client sent in place of a request, if anything.
     pub method: &'a str,
-    /// The path of `$request_uri`.
+    /// The path of `$request_uri`; empty where the client sent no request.
     pub path: &'a str,
     /// Its query with the `?`, or nothing.
     pub query: &'a str,

@@ -102,7 +102,7 @@ impl Fields<'_> {
         self.text("{\"time\":\"").text(time).text("\",\"msec\":").seconds(event.time_millis);
         self.text(",\"remote_addr\":\"").text(event.remote_addr);
         self.text("\",\"remote_user\":\"\",\"request\":\"").request();
-        self.text("\",\"method\":\"").text(event.method);
+        self.text("\",\"method\":\"").text(if event.path.is_empty() { "" } else { event.method });
         self.text("\",\"uri\":\"").text(event.path).text(event.query);
         self.text("\",\"status\":")
             .number(event.status)
@@ -189,6 +189,9 @@ impl Fields<'_> {
 
     fn request(&mut self) -> &mut Self {
         let Event { method, path, query, protocol, .. } = *self.event;
+        if path.is_empty() {
+            return self.value(Some(method).filter(|text| !text.is_empty()));
+        }
         self.text(method).text(" ").text(path).text(query).text(" ").text(protocol)
     }
 
