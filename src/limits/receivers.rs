@@ -139,8 +139,8 @@ const _: () = assert!(BATCH_ALERTS_MAX <= RECEIVER_QUEUE_MAX);
 pub const LINES_WAITING_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of the last batch of lines that is compared with a file's end after a restart. Whoever keeps
-/// batches makes none longer.
-pub const LINES_BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// batches makes none longer. Comparing takes nine times this.
+pub const LINES_BATCH_BYTES_MAX: usize = 256 * 1024;
 
 /// Longest message to a syslog daemon; the rest of the line is cut. rsyslog takes 8 KiB.
 pub const SYSLOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;

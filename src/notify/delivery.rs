@@ -134,7 +134,9 @@ impl Delivery {
     /// Takes a notification of an earlier run that was not done with; a resolved one may have had its
     /// firing delivered then.
     pub(super) fn restore_waiting(&mut self, notification: Notification) {
-        self.enqueue(notification);
+        if notification.alert.state != State::Pending {
+            self.enqueue(notification);
+        }
     }
 
     /// Takes a new notification. A pending alert is none of ours; a resolved one whose firing is not

@@ -43,7 +43,7 @@ use crate::clock::Clock;
 use crate::config::receiver::{Receiver, Url};
 use crate::limits::SETTLED_QUEUED_MAX;
 use crate::rules::Alert;
-use delivery::{Batch, Delivery, Now};
+use delivery::{Delivery, Now};
 use sender::{Sender, Shared};
 use target::Target;
 
@@ -73,19 +73,6 @@ pub struct Figures {
 pub fn https_proxy() -> Option<Url> {
     let proxies = Proxies::of_environment(&|name| std::env::var_os(name));
     proxies.ok().and_then(|proxies| proxies.https_url().cloned())
-}
-
-/// What of a batch is said in the log.
-struct Told {
-    count: usize,
-    first: String,
-}
-
-impl Told {
-    fn of(batch: &Batch) -> Told {
-        let first = batch.items.first().map(|item| item.notification.alert.rule.to_string());
-        Told { count: batch.items.len(), first: first.unwrap_or_default() }
-    }
 }
 
 /// What the start of a [`Notifier`] goes on from.

@@ -1,18 +1,19 @@
 //! The task of one receiver: asks the state machine what to do, does it, and tells it what came of it.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
+use super::Settled;
 use super::client::{Answer, SendError};
 use super::delivery::{Batch, Delivery, Now};
-use super::outcome::{Meaning, Protocol};
+use super::outcome::Meaning;
 use super::target::Target;
-use super::{Settled, Told};
 use crate::clock::Clock;
 use crate::escape::escape_text;
 use crate::limits::NOTIFY_STOP_GRACE;
@@ -49,8 +50,27 @@ impl Shared {
     }
 }
 
-/// One request that has ended.
-type Sent = (usize, Batch, Result<Answer, SendError>);
+/// What came of a request.
+type Sent = (Batch, Result<Answer, SendError>);
+
+/// The requests on their way, each with the member that it is for.
+#[derive(Default)]
+struct Requests {
+    tasks: JoinSet<Sent>,
+    members: HashMap<Id, usize>,
+}
+
+impl Requests {
+    /// The next that ends, if there is one; for a task that has panicked there is no result.
+    async fn next(&mut self) -> Option<(usize, Result<Sent, JoinError>)> {
+        let ended = self.tasks.join_next_with_id().await?;
+        let (id, sent) = match ended {
+            Ok((id, sent)) => (id, Ok(sent)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        Some((self.members.remove(&id)?, sent))
+    }
+}
 
 pub(super) struct Sender {
     pub(super) target: Arc<Target>,
@@ -63,7 +83,7 @@ pub(super) struct Sender {
 impl Sender {
     /// Runs until it is told to stop; requests on their way get a grace then.
     pub(super) async fn run(mut self) {
-        let mut requests: JoinSet<Sent> = JoinSet::new();
+        let mut requests = Requests::default();
         let chance = RandomState::new();
         loop {
             self.begin(&mut requests);
@@ -71,15 +91,15 @@ impl Sender {
             let pause = self.pause();
             tokio::select! {
                 () = self.shared.pushed.notified() => {}
-                Some(sent) = requests.join_next() => self.ended(sent.ok(), &chance),
+                Some((member, sent)) = requests.next() => self.ended(member, sent, &chance),
                 () = tokio::time::sleep(pause) => {}
                 // An end of the sender of this is a stop, too.
                 _ = self.stop.changed() => break,
             }
         }
         let finish = async {
-            while let Some(sent) = requests.join_next().await {
-                self.ended(sent.ok(), &chance);
+            while let Some((member, sent)) = requests.next().await {
+                self.ended(member, sent, &chance);
             }
         };
         // What is cut off is sent again.
@@ -92,16 +112,17 @@ impl Sender {
     }
 
     /// Sends what is due.
-    fn begin(&self, requests: &mut JoinSet<Sent>) {
+    fn begin(&self, requests: &mut Requests) {
         let now = self.now();
         for member in 0..self.target.urls.len() {
             let batch = self.shared.delivery().request(member, now);
             let Some(batch) = batch else { continue };
             let target = Arc::clone(&self.target);
-            requests.spawn(async move {
+            let task = requests.tasks.spawn(async move {
                 let sent = Box::pin(target.send(member, &batch)).await;
-                (member, batch, sent)
+                (batch, sent)
             });
+            requests.members.insert(task.id(), member);
         }
     }
 
@@ -113,9 +134,10 @@ impl Sender {
         if delivery.has_done() { pause.min(SETTLED_PAUSE) } else { pause }
     }
 
-    fn ended(&self, sent: Option<Sent>, chance: &RandomState) {
-        // A request whose task has panicked stays on its way for good; the panic is said elsewhere.
-        let Some((member, batch, sent)) = sent else { return };
+    fn ended(&self, member: usize, sent: Result<Sent, JoinError>, chance: &RandomState) {
+        // What a task that has panicked was to send is due still; the panic itself is on standard error.
+        let nothing = |_| (Batch { items: Vec::new() }, Err(SendError::GivenUp));
+        let (batch, sent) = sent.unwrap_or_else(nothing);
         let meaning = match &sent {
             Ok(answer) => {
                 let wait = answer.wait(self.clock.now());
@@ -126,11 +148,11 @@ impl Sender {
         let now = self.now();
         let mut delivery = self.shared.delivery();
         let failures_before = delivery.failures(member);
-        let told = Told::of(&batch);
+        let alerts = Alerts::of(&batch);
         delivery.answered(member, batch, meaning, now, random(chance, now));
         let failures = delivery.failures(member);
         drop(delivery);
-        self.say(member, &told, meaning, &sent, (failures_before, failures));
+        self.say(member, &alerts, meaning, &sent, (failures_before, failures));
     }
 
     /// Says what a person should know: a failure when it begins, and ever more rarely; its end; what
@@ -138,7 +160,7 @@ impl Sender {
     fn say(
         &self,
         member: usize,
-        told: &Told,
+        alerts: &Alerts,
         meaning: Meaning,
         sent: &Result<Answer, SendError>,
         (failures_before, failures): (u32, u32),
@@ -155,22 +177,19 @@ impl Sender {
                 tracing::warn!(receiver, url, failures, said, "alerts are not taken; trying again");
             }
             Meaning::Retry(_) => {}
-            Meaning::Refused if told.count == 1 => {
-                let alert = told.first.as_str();
+            Meaning::Refused if alerts.count == 1 => {
+                let alert = alerts.first.as_str();
                 tracing::error!(receiver, url, alert, said, "an alert is refused; it is left out");
             }
             Meaning::Refused => {
-                let alerts = told.count;
+                let alerts = alerts.count;
                 tracing::warn!(receiver, url, alerts, said, "refused; looking for which of them");
             }
             Meaning::Gone => tracing::error!(
                 receiver,
                 url,
-                "wants no more alerts (410): it gets none until a restart or reload"
+                "wants no more alerts (410): they are kept until a restart or reload"
             ),
-        }
-        if meaning == Meaning::Gone && self.target.protocol() == Protocol::Webhook {
-            tracing::debug!(receiver, "what waits for it is kept");
         }
     }
 
@@ -187,6 +206,20 @@ impl Sender {
                 Err(mpsc::error::TrySendError::Closed(_)) => {}
             }
         }
+    }
+}
+
+/// What of a batch is said in the log.
+struct Alerts {
+    count: usize,
+    /// The rule of the first.
+    first: String,
+}
+
+impl Alerts {
+    fn of(batch: &Batch) -> Alerts {
+        let first = batch.items.first().map(|item| item.notification.alert.rule.to_string());
+        Alerts { count: batch.items.len(), first: first.unwrap_or_default() }
     }
 }
 

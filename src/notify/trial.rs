@@ -6,7 +6,7 @@ use super::delivery::{Batch, Key};
 use super::entry::Item;
 use super::jsonl::JsonlSink;
 use super::notification::Notification;
-use super::outcome::{Meaning, Protocol};
+use super::outcome::Meaning;
 use super::proxy::{Proxies, ProxyError};
 use super::sender::said;
 use super::target::Target;
@@ -70,8 +70,7 @@ fn one(notification: Notification) -> Batch {
 }
 
 fn is_taken(target: &Target, status: u16) -> bool {
-    let protocol: Protocol = target.protocol();
-    Meaning::of(protocol, status, None) == Meaning::Taken
+    Meaning::of(target.protocol(), status, None) == Meaning::Taken
 }
 
 /// A stream of denials gets a line that is plainly none.

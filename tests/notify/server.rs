@@ -35,6 +35,8 @@ pub(crate) enum Reply {
     Answer(u16, &'static str, &'static str),
     /// Headers that promise a body, and the end.
     CloseAfterHeaders(u16),
+    /// An answer of 200 whose body has no end.
+    Endless,
     /// The end, without a word.
     Close,
     /// An answer of 200, much later.
@@ -120,6 +122,14 @@ fn serve(stream: Box<dyn Stream>, got: &Mutex<Vec<Got>>, reply: &impl Fn(&Got, u
             format!("HTTP/1.1 {status} X\r\nContent-Length: 100\r\n\r\n")
         }
         Reply::Close => return,
+        Reply::Endless => {
+            let head = "HTTP/1.1 200 X\r\n\r\n";
+            let mut sent = stream.get_mut().write_all(head.as_bytes());
+            while sent.is_ok() {
+                sent = stream.get_mut().write_all(&[b'x'; 8192]);
+            }
+            return;
+        }
         Reply::Late(pause) => {
             std::thread::sleep(pause);
             answer(200, "", "")

@@ -445,3 +445,60 @@ fn over_a_restart() {
     scene.until(4 * HOUR + SECOND);
     assert_eq!(scene.taken(0, "/told"), [State::Firing]);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// Whatever servers do, in the end each change was taken by one member at least, under its id, and no
+    /// member heard of an alert's changes in another order than that in which they came.
+    #[test]
+    fn nothing_is_lost_and_nothing_overtakes(
+        steps in proptest::collection::vec((0..4_u8, 0..900_u32), 1..60),
+        answers in proptest::collection::vec((0..4_u8, 0..40_u32), 1..50),
+        kind in 0..3_usize,
+    ) {
+        let policy = [policy(1), policy(3), webhook_policy()][kind];
+        let end: Duration = steps.iter().map(|(_, seconds)| *seconds * SECOND).sum();
+        let mut asked = 0;
+        let mut scene = Scene::new(policy, move |at: Duration, _, _: &Batch| {
+            asked += 1;
+            let (answer, seconds) = answers[asked % answers.len()];
+            let is_taken = answer == 0 || at > end;
+            let wait = (answer == 1).then_some(MINUTE);
+            let meaning = if is_taken { Meaning::Taken } else { Meaning::Retry(wait) };
+            (meaning, Duration::from_millis(10) + seconds * SECOND)
+        });
+        let mut pushed = [0_usize; 4];
+        for (route, seconds) in &steps {
+            let number = &mut pushed[usize::from(*route)];
+            let state = [State::Firing, State::Resolved][*number % 2];
+            let id = format!("{route}/{number}");
+            *number += 1;
+            scene.delivery.push(Notification { id, alert: alert(&route.to_string(), state) });
+            scene.until(scene.at + *seconds * SECOND);
+        }
+        scene.until(end + 2 * HOUR);
+        assert_eq!(scene.delivery.queue_length(), 0);
+        assert_eq!(scene.count(Outcome::Delivered), steps.len() as u64);
+        for (route, count) in pushed.into_iter().enumerate() {
+            let mut taken = vec![false; count];
+            let mut latest = vec![0; scene.delivery.members.len()];
+            let requests = scene.got.iter().filter(|got| got.meaning == Meaning::Taken);
+            for (id, member) in requests.flat_map(|got| got.ids.iter().map(|id| (id, got.member))) {
+                let (of, number) = id.split_once('/').unwrap();
+                let number: usize = number.split('-').next().unwrap().parse().unwrap();
+                if of == route.to_string() {
+                    assert!(number >= latest[member], "{id} at {member}: {:#?}", scene.got);
+                    latest[member] = number;
+                    taken[number] = true;
+                }
+            }
+            assert!(taken.iter().all(|taken| *taken), "{route}: {taken:?}");
+        }
+        let mut settled: Vec<&str> = scene.done_ids();
+        settled.sort_unstable();
+        settled.dedup();
+        assert_eq!(settled.len(), scene.done.len(), "each is settled once");
+        assert_eq!(settled.len(), steps.len());
+    }
+}
