@@ -106,8 +106,8 @@ pub(super) enum Same {
     Issuer,
 }
 
-/// While an alert of the first rule is pending or firing, alerts of the second that are about the same do
-/// not fire: one incident gives one message.
+/// While an alert of the first rule fires, alerts of the second that are about the same are told by it: one
+/// incident gives one message. While it is pending, they wait.
 pub(super) const INHIBITIONS: [(&str, &str, Same); 24] = [
     ("verification_infrastructure", "known_client_locked_out", Same::Server),
     ("verification_infrastructure", "route_failure_ratio", Same::Server),
@@ -190,6 +190,7 @@ fn infrastructure() -> Vec<Builtin> {
 
     let mut lockout = base("route_lockout", Severity::Page, &[], &[Field::Server, Field::Route]);
     lockout.rule.keep_firing_for_millis = 5 * MINUTE;
+    lockout.rule.for_millis = 5 * MINUTE;
     lockout.special.condition = Condition::Lockout { sources: 3 };
 
     let failed: &[(Field, &[&str])] = &[(VERDICT, &["rejected", "missing", "failed_open"])];
@@ -198,7 +199,7 @@ fn infrastructure() -> Vec<Builtin> {
     ratio.rule.kind = Kind::Ratio {
         per: Per::Connection,
         threshold: 0.1,
-        min_requests: 10,
+        min_requests: 5,
         min_clients: 3,
         times_baseline: 3.0,
     };

@@ -52,7 +52,7 @@ pub(super) fn decide(
         Condition::LockedOut { claims, forget_millis } => {
             locked_out(spans.window, group, moment.at, claims, forget_millis)
         }
-        Condition::Lockout { sources } => lockout(rule, spans.window, group, moment.at, sources),
+        Condition::Lockout { sources } => lockout(spans.window, group, moment.at, sources),
         Condition::Unparsed { share } => unparsed(rule, spans.window, group, moment.at, share),
         Condition::OfOneClient => {
             let most = group.recent.most(spans.window, moment.at);
@@ -176,9 +176,12 @@ fn locked_out(
     holds.then(|| number(group.seen.count))
 }
 
-fn lockout(rule: &Rule, span: Span, group: &Group, at: UnixMillis, sources: u64) -> Option<f64> {
+/// How long nobody must have been let in for a route to look shut; the rule's `for` comes on top.
+const SHUT_MILLIS: i64 = 60_000;
+
+fn lockout(span: Span, group: &Group, at: UnixMillis, sources: u64) -> Option<f64> {
     let Some(Past::Admitted(admitted)) = group.past.as_deref() else { return None };
-    let is_shut = admitted.last.is_some_and(|last| last < at - rule.window_millis);
+    let is_shut = admitted.last.is_some_and(|last| last < at - SHUT_MILLIS);
     reached(group.recent.count(span, at), sources).filter(|_| is_shut)
 }
 
@@ -196,7 +199,8 @@ fn absent(rule: &Rule, group: &Group, at: UnixMillis, times: f64) -> Option<f64>
         return None;
     }
     let seconds = number(u64::try_from(silent / 1000).unwrap_or(0));
-    if times > 0.0 {
+    // Once it is called silent, only a line is a sign of life, not another hour's usual pause.
+    if times > 0.0 && !group.status.is_firing() {
         let usual = number(u64::try_from(gaps.usual(at)? / 1000).unwrap_or(0));
         if seconds < times * usual {
             return None;

@@ -295,7 +295,10 @@ impl Engine {
             (Status::Firing { held, .. }, None) if held + keep > at => group.status,
             (Status::Firing { .. }, None) => return self.resolve(index, key, at, ledger),
             (_, None) => Status::Inactive,
-            (_, Some(_)) if self.is_inhibited(index, key) => return self.explained(index, key, at),
+            (_, Some(_)) if self.is_told_by_another(index, key, Group::is_told_of) => {
+                return self.explained(index, key, at);
+            }
+            (_, Some(_)) if self.is_told_by_another(index, key, Group::is_pending) => group.status,
             (Status::Pending { since }, Some(value)) if at - since >= for_millis => {
                 Status::Firing { since: at, held: at, value }
             }
@@ -391,8 +394,8 @@ impl Engine {
         }
     }
 
-    /// Whether another alert that is pending or firing explains this one.
-    fn is_inhibited(&self, index: usize, key: u64) -> bool {
+    /// Whether another alert that is so far explains this one.
+    fn is_told_by_another(&self, index: usize, key: u64, is_so: fn(&Group) -> bool) -> bool {
         let Some((watched, group)) = self.find(index, key) else { return false };
         let name = &*watched.active.rule.name;
         let by = INHIBITIONS.iter().filter(|(_, over, _)| *over == name);
@@ -402,7 +405,7 @@ impl Engine {
             broader.any(|(place, it)| {
                 let mut others = it.groups.iter();
                 others.any(|(other, it)| {
-                    it.is_told_of() && (place, *other) != (index, key) && is_same(*same, it, group)
+                    is_so(it) && (place, *other) != (index, key) && is_same(*same, it, group)
                 })
             })
         });

@@ -60,7 +60,12 @@ impl Group {
 
     /// Whether its own alert tells of it, or a broader one did.
     pub(super) fn is_told_of(&self) -> bool {
-        self.status.is_active() || self.told.is_some()
+        self.status.is_firing() || self.told.is_some()
+    }
+
+    /// Whether its alert may come to tell of it.
+    pub(super) fn is_pending(&self) -> bool {
+        matches!(self.status, Status::Pending { .. })
     }
 
     /// The client.

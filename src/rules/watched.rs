@@ -243,12 +243,12 @@ impl Counting<'_, '_> {
     /// What is told apart in the group's window, if anything is.
     fn value(&self) -> Option<u64> {
         let Counting { active, facts, .. } = self;
-        let is_client = facts.traits.meets(Traits::CLIENT);
+        let is_known = facts.traits.has(Traits::KNOWN.with(Traits::CLIENT));
         let is_revoked = facts.event.reason == Some(Reason::CertRevoked);
         match (active.special.condition, &active.rule.kind) {
             (Condition::OfOneClient, _) => Some(facts.client),
             // To be refused as revoked is no fault.
-            (_, Kind::Ratio { .. }) => (is_client && !is_revoked).then_some(facts.client),
+            (_, Kind::Ratio { .. }) => (is_known && !is_revoked).then_some(facts.client),
             (_, Kind::Distinct { of: Field::SubjectDn, .. }) => Some(facts.client),
             (_, Kind::Distinct { of: Field::RemoteAddr, .. }) if active.special.learns => {
                 let addr = facts.event.remote_addr?;
