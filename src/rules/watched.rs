@@ -101,7 +101,7 @@ impl Watched {
         let is_first = facts.event.first_of_connection != Some(false);
         match special.condition {
             Condition::Lockout { .. } => {
-                let admits = verdict == Verdict::Verified && is_first;
+                let admits = verdict == Verdict::Verified;
                 return match verdict.is_denial() {
                     true => Some(Role::Matching),
                     false => admits.then_some(Role::Other),
@@ -264,7 +264,10 @@ impl Counting<'_, '_> {
         let past = group.past.get_or_insert_with(|| Box::new(Past::Admitted(Admitted::default())));
         let Past::Admitted(admitted) = past.as_mut() else { return false };
         if !is_refused {
-            admitted.add(facts.address, facts.time);
+            admitted.last = admitted.last.max(Some(facts.time));
+            if facts.event.first_of_connection != Some(false) {
+                admitted.add(facts.address, facts.time);
+            }
             return false;
         }
         if !admitted.has(facts.address, facts.time) {

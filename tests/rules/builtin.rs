@@ -66,7 +66,8 @@ fn a_client_that_is_let_in_in_between_is_not_locked_out() {
         scene.at(minute * MINUTE, &GOOD.refused("certificate has expired"));
         scene.at(minute * MINUTE + 30 * SECOND, &GOOD);
     }
-    scene.expect_firing(&[]);
+    let first = "fingerprint_denied_repeatedly 0000000000000000000000000000000000000001";
+    scene.expect_firing(&[first]);
 }
 
 #[test]
