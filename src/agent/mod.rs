@@ -77,6 +77,12 @@ pub enum AgentError {
     /// The state is another agent's, or a newer one's.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// A stream of denials, which this version does not write.
+    #[error(
+        "receiver `{0}`: this version does not write streams of denials (`jsonl`) yet; \
+         `gatelog parse --follow --verdict rejected,missing,forbidden` prints them"
+    )]
+    NoStreams(String),
     /// The thread that reads has ended.
     #[error("the thread that follows the logs has ended; its last words stand above")]
     FollowEnded,
@@ -88,6 +94,10 @@ pub enum AgentError {
 /// When it cannot start, and when the reading thread ends by itself.
 pub fn run(options: &Options) -> Result<(), AgentError> {
     let setup = Setup::load(options)?;
+    let is_stream = |it: &&Receiver| matches!(it.kind, ReceiverKind::Jsonl(_));
+    if let Some(stream) = setup.config.receivers.iter().find(is_stream) {
+        return Err(AgentError::NoStreams(stream.name.clone()));
+    }
     tracing::info!("gatelog {}", env!("CARGO_PKG_VERSION"));
     let clock = Clock::system();
     let rules = Arc::new(RuleSet::of(&setup.config));

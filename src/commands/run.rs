@@ -18,7 +18,7 @@ pub(super) fn run(common: &Common, logs: Vec<String>) -> Result<ExitCode, Failur
     match agent::run(&options) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(AgentError::Setup(error)) => Err(error.into()),
-        Err(error @ AgentError::Bind(_)) => Err(Failure::usage(error)),
+        Err(error @ (AgentError::Bind(_) | AgentError::NoStreams(_))) => Err(Failure::usage(error)),
         Err(error) => {
             say_error(&error.to_string(), color);
             Ok(ExitCode::FAILURE)
