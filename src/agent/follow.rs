@@ -238,6 +238,9 @@ impl Follow {
 
     /// Reads until it is told to stop.
     pub(super) fn run(mut self) {
+        for source in self.sources.iter().filter(|source| source.is_heard()) {
+            self.watch.wake(source.name(), self.clock.now().0);
+        }
         self.look();
         let mut unread = true;
         loop {

@@ -142,6 +142,11 @@ impl Source {
         Ok(source)
     }
 
+    /// Whether what is sent while nobody listens is gone.
+    pub fn is_heard(&self) -> bool {
+        self.setup.listen.is_some() || self.setup.paths.iter().any(|path| path == "-")
+    }
+
     /// The label `source`.
     pub fn name(&self) -> &str {
         &self.setup.name

@@ -15,7 +15,7 @@ use minicbor::{Encode, Encoder};
 use super::journal_context::Contexts;
 use super::journal_entry::{
     ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, LIMIT_HIT, RESET, ROUTE, ROUTES_MAX, TICK,
-    UNPARSED, escape_number, flag,
+    UNPARSED, WAKE, escape_number, flag,
 };
 use super::limit_hits::Limit;
 use super::routes::{RouteId, Routes};
@@ -137,6 +137,11 @@ impl Journal {
     /// Adds that no event before a time comes any more.
     pub fn add_tick(&mut self, now: UnixMillis) {
         self.put((TICK, now));
+    }
+
+    /// Adds that nobody has listened to a source until now.
+    pub fn add_wake(&mut self, source: &str, now: UnixMillis) {
+        self.put((WAKE, source, now));
     }
 
     /// Bytes written since they were last taken.

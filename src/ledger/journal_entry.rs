@@ -29,6 +29,8 @@ pub(super) const ROUTES_MAX: u8 = 14;
 pub(super) const UNPARSED: u8 = 15;
 /// No event before this time comes any more.
 pub(super) const TICK: u8 = 16;
+/// Nobody has listened to a source until now: its name, the time.
+pub(super) const WAKE: u8 = 17;
 
 /// What an event has, a bit each.
 pub(super) mod flag {

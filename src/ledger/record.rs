@@ -21,6 +21,9 @@ pub trait Record {
     /// No event before this time comes any more.
     fn tick(&mut self, now: UnixMillis);
 
+    /// Nobody has listened to a source until now.
+    fn wake(&mut self, source: &str, now: UnixMillis);
+
     /// The counts.
     fn ledger(&mut self) -> &mut Ledger;
 }
@@ -37,6 +40,8 @@ impl Record for Ledger {
     }
 
     fn tick(&mut self, _: UnixMillis) {}
+
+    fn wake(&mut self, _: &str, _: UnixMillis) {}
 
     fn ledger(&mut self) -> &mut Ledger {
         self

@@ -8,7 +8,7 @@ use minicbor::{Decoder, decode};
 use super::Record;
 use super::journal_entry::{
     ADDRESS, CERTIFICATE, CONTEXT, CertificateEntry, Context, ESCAPES, LIMIT_HIT, RESET, ROUTE,
-    ROUTES_MAX, TICK, UNPARSED, flag,
+    ROUTES_MAX, TICK, UNPARSED, WAKE, flag,
 };
 use super::limit_hits::Limit;
 use crate::event::judge::Target;
@@ -101,6 +101,7 @@ impl Replay {
             }
             UNPARSED => into.unparsed(d.str()?),
             TICK => into.tick(d.i64()?),
+            WAKE => into.wake(d.str()?, d.i64()?),
             _ => return Err(decode::Error::message("unknown kind of entry")),
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::builtin::{Condition, INHIBITIONS, Same};
 use super::decide::{Moment, decide};
 use super::facts::{Around, Facts};
 use super::field::Field;
-use super::group::{Group, Sample, Status, Told, text};
+use super::group::{Group, Past, Sample, Status, Told, text};
 use super::memory::Memory;
 use super::rule::{Kind, Rule};
 use super::set::{Active, RuleSet};
@@ -145,6 +145,19 @@ impl Engine {
                 && let Some(group) = watched.groups.get_mut(&key)
             {
                 group.counts.add(watched.spans.window, time, 1, 1);
+            }
+        }
+    }
+
+    /// Takes in that nobody has listened to a source until now: its silence says nothing.
+    pub fn wake(&mut self, source: &str, now: UnixMillis) {
+        let source = text(source.as_bytes());
+        for watched in &mut self.watched {
+            let of_source = watched.groups.values_mut().filter(|it| it.values.contains(&source));
+            for past in of_source.filter_map(|group| group.past.as_mut()) {
+                if let Past::Gaps(gaps) = past.as_mut() {
+                    gaps.wake(now);
+                }
             }
         }
     }

@@ -52,6 +52,11 @@ impl Gaps {
         }
     }
 
+    /// Takes in that nobody has listened before.
+    pub(super) fn wake(&mut self, time: UnixMillis) {
+        self.last = self.last.map(|last| last.max(time));
+    }
+
     fn touch(&mut self, hour: i64, pause: i64) {
         let place = usize::try_from(hour.rem_euclid(HOURS)).unwrap_or(0);
         if self.hours.len() <= place {

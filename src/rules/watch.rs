@@ -42,6 +42,14 @@ impl Watch {
         }
     }
 
+    /// Nobody has listened to a source until now: its silence says nothing.
+    pub fn wake(&mut self, source: &str, now: UnixMillis) {
+        if let Some(journal) = self.ledger.journal() {
+            journal.add_wake(source, now);
+        }
+        self.engine.wake(source, now);
+    }
+
     /// The changes of alerts since this was last called, in the order of their times.
     pub fn take_changes(&mut self) -> Vec<Alert> {
         self.engine.take_changes()
@@ -133,6 +141,10 @@ impl Record for Watch {
 
     fn tick(&mut self, now: UnixMillis) {
         Watch::tick(self, now);
+    }
+
+    fn wake(&mut self, source: &str, now: UnixMillis) {
+        Watch::wake(self, source, now);
     }
 
     fn ledger(&mut self) -> &mut Ledger {

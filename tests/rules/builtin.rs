@@ -1,6 +1,6 @@
 //! The built-in rules, one by one: their case, and the neighbours that must stay quiet.
 
-use crate::scene::{DAY, GOOD, HOUR, MINUTE, Request, Scene};
+use crate::scene::{DAY, GOOD, HOUR, MIDNIGHT, MINUTE, Request, Scene};
 
 const SECOND: i64 = 1000;
 
@@ -320,6 +320,23 @@ fn a_log_falls_silent_by_day_and_not_by_night() {
     scene.quiet_until(36 * HOUR + 10 * MINUTE);
     scene.changes.retain(|it| &*it.rule == "log_silent");
     scene.expect_changes(&["129600 resolved log_silent edge"]);
+}
+
+#[test]
+fn a_socket_that_nobody_listened_to_was_not_silent() {
+    for is_heard in [false, true] {
+        let mut scene = Scene::new();
+        scene.every(10 * SECOND, 0, 34 * HOUR, &GOOD);
+        if is_heard {
+            scene.watch.wake("edge", MIDNIGHT + 36 * HOUR);
+        }
+        scene.quiet_until(36 * HOUR + 10 * MINUTE);
+        let expected: &[&str] = if is_heard { &[] } else { &["log_silent edge"] };
+        scene.expect_firing(expected);
+        scene.quiet_until(36 * HOUR + 20 * MINUTE);
+        let expected: &[&str] = if is_heard { &["log_silent edge"] } else { &[] };
+        scene.expect_firing(expected);
+    }
 }
 
 #[test]
