@@ -61,7 +61,12 @@ fn the_page_of_the_corpus() {
                 line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with(start)
             })
     });
-    let kept: Vec<_> = kept.collect();
+    // Which alerts still fire depends on how long ago the corpus was written.
+    let without_state = |line: &str| match line.starts_with("gatelog_alerts{") {
+        true => line.rsplit_once(' ').map_or(line, |(series, _)| series).to_owned(),
+        false => line.to_owned(),
+    };
+    let kept: Vec<_> = kept.map(without_state).collect();
     let settings = || {
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../snapshots");
