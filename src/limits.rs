@@ -112,11 +112,11 @@ pub const WORD_BYTES_MAX: usize = 128;
 pub const DISTINCT_EXACT_MAX: usize = 16;
 
 /// Certificates that verified: entries, and bytes with all they own.
-pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 13 << 20 };
+pub const VERIFIED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 23 << 19 };
 
 /// Certificates that never verified here. A table of their own, so that strangers cannot push out
 /// the known.
-pub const CLAIMED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 9 << 19 };
+pub const CLAIMED_CERTIFICATES: Bound = Bound { entries_max: 100_000, bytes_max: 4 << 20 };
 
 /// Fingerprints whose key and place are remembered as they were logged, 64 bytes each; another one in
 /// the same place takes it. A power of two.
@@ -125,7 +125,7 @@ pub const FINGERPRINT_MEMO_ENTRIES_MAX: usize = 2048;
 const _: () = assert!(FINGERPRINT_MEMO_ENTRIES_MAX.is_power_of_two());
 
 /// Client addresses.
-pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 6 << 20 };
+pub const ADDRESSES: Bound = Bound { entries_max: 100_000, bytes_max: 5 << 20 };
 
 /// Issuers of certificates that have left their table; further ones are `other`.
 pub const DEPARTED_ISSUERS_MAX: usize = 1000;

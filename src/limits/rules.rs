@@ -75,10 +75,10 @@ pub const ISSUERS_MAX: usize = 1000;
 
 /// Certificates that came from several networks, whose networks are remembered, and networks of one of
 /// them. One that came from more is at home everywhere.
-pub const ROAMING_CERTIFICATES_MAX: usize = 4096;
+pub const ROAMING_CERTIFICATES_MAX: usize = 2048;
 
 /// Networks that are remembered of one certificate.
-pub const NETWORKS_MAX: usize = 32;
+pub const NETWORKS_MAX: usize = 16;
 
 /// Bytes of a client's text in a label or message of an alert; the rest is cut.
 pub const RULE_TEXT_BYTES_MAX: usize = 256;

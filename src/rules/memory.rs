@@ -149,23 +149,28 @@ impl Memory {
         std::mem::take(&mut self.full)
     }
 
-    /// What is to be stored, in parts of a bounded size.
-    pub(super) fn to_stored(&self) -> Vec<Stored> {
-        let mut subjects: Vec<_> = self.subjects.iter().map(|(hash, key)| (*hash, *key)).collect();
-        subjects.sort_unstable();
+    /// Hands out what is to be stored, in parts of a bounded size, each made when the one before is done with.
+    ///
+    /// # Errors
+    /// When `put` wants no more.
+    pub(super) fn store<E>(&self, mut put: impl FnMut(Stored) -> Result<(), E>) -> Result<(), E> {
         let mut issuers: Vec<u64> = self.issuers.keys().copied().collect();
         issuers.sort_unstable();
-        let networks = self.networks.iter().map(|(key, known)| (*key, known.clone()));
-        let mut networks: Vec<_> = networks.collect();
-        networks.sort_unstable();
-        let mut parts = vec![Stored { issuers, homeless: self.homeless, ..Stored::default() }];
-        for subjects in subjects.chunks(PART_ENTRIES) {
-            parts.push(Stored { subjects: subjects.to_vec(), ..Stored::default() });
+        put(Stored { issuers, homeless: self.homeless, ..Stored::default() })?;
+        let mut keys: Vec<u64> = self.subjects.keys().copied().collect();
+        keys.sort_unstable();
+        for keys in keys.chunks(PART_ENTRIES) {
+            let subjects = keys.iter().filter_map(|key| Some((*key, *self.subjects.get(key)?)));
+            put(Stored { subjects: subjects.collect(), ..Stored::default() })?;
         }
-        for networks in networks.chunks(PART_ENTRIES / NETWORKS_MAX) {
-            parts.push(Stored { networks: networks.to_vec(), ..Stored::default() });
+        let mut keys: Vec<u64> = self.networks.keys().copied().collect();
+        keys.sort_unstable();
+        for keys in keys.chunks(PART_ENTRIES / NETWORKS_MAX) {
+            let networks =
+                keys.iter().filter_map(|key| Some((*key, self.networks.get(key)?.clone())));
+            put(Stored { networks: networks.collect(), ..Stored::default() })?;
         }
-        parts
+        Ok(())
     }
 
     /// Takes in a part of what was stored.

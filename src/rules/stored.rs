@@ -74,9 +74,7 @@ impl Engine {
         let mut put = |item: &Item| put(&minicbor::to_vec(item).map_err(|_| Refused)?);
         let Engine { first_time, last_time, .. } = *self;
         put(&Item::Head { first_time, last_time })?;
-        for part in self.memory.to_stored() {
-            put(&Item::Memory(part))?;
-        }
+        self.memory.store(|part| put(&Item::Memory(part)))?;
         for watched in &self.watched {
             put(&Item::Rule(StoredRule::of(watched)))?;
             let mut groups: Vec<_> = watched.groups.iter().collect();
