@@ -21,6 +21,7 @@ use super::rule::{Kind, Rule};
 use super::set::{Active, RuleSet};
 use super::traits::Traits;
 use super::watched::{Counting, Role, Watched};
+use super::window::Steps;
 use crate::event::Event;
 use crate::event::verdict::Verdict;
 use crate::ledger::limit_hits::Limit;
@@ -134,17 +135,13 @@ impl Engine {
             if !matches!(watched.active.special.condition, Condition::Unparsed { .. }) {
                 continue;
             }
+            let span = watched.spans.window;
             let key = key_of(ledger, &mut self.buffer, [source.as_bytes()]);
             if let Some(group) = self.group(index, key, |_| vec![text(source.as_bytes())]) {
-                let first = group.seen.first.unwrap_or(time);
-                group.seen.first = Some(first);
+                group.seen.first.get_or_insert(time);
                 group.seen.last = Some(time);
                 group.seen.count += 1;
-            }
-            if let Some(watched) = self.watched.get_mut(index)
-                && let Some(group) = watched.groups.get_mut(&key)
-            {
-                group.counts.add(watched.spans.window, time, 1, 1);
+                group.counts.add(span, time, 1, 1);
             }
         }
     }
@@ -366,10 +363,13 @@ impl Engine {
     }
 
     fn set_status(&mut self, index: usize, key: u64, status: Status) {
-        let group = self.watched.get_mut(index).and_then(|it| it.groups.get_mut(&key));
-        if let Some(group) = group {
+        if let Some(group) = self.group_mut(index, key) {
             group.status = status;
         }
+    }
+
+    fn group_mut(&mut self, index: usize, key: u64) -> Option<&mut Group> {
+        self.watched.get_mut(index)?.groups.get_mut(&key)
     }
 
     fn find(&self, index: usize, key: u64) -> Option<(&Watched, &Group)> {
@@ -389,16 +389,14 @@ impl Engine {
             false => group.told.clone(),
         };
         self.forget(index, key);
-        let group = self.watched.get_mut(index).and_then(|it| it.groups.get_mut(&key));
-        if let Some(group) = group {
+        if let Some(group) = self.group_mut(index, key) {
             group.told = told;
         }
     }
 
     /// Forgets what was counted.
     fn forget(&mut self, index: usize, key: u64) {
-        let Some(watched) = self.watched.get_mut(index) else { return };
-        if let Some(group) = watched.groups.get_mut(&key) {
+        if let Some(group) = self.group_mut(index, key) {
             *group = Group {
                 values: std::mem::take(&mut group.values),
                 past: group.past.take(),
@@ -436,21 +434,19 @@ impl Engine {
             |it: &&Watched| matches!(it.active.special.condition, Condition::LockedOut { .. });
         let Some(locked_out) = self.watched.iter().find(locked_out) else { return false };
         let whom = |it: &Group| if is_of_sources { it.address() } else { it.client() };
-        let is_told = |it: &Group| it.status.is_firing() || it.told.is_some();
         let told =
-            |value: u64| locked_out.groups.values().any(|it| is_told(it) && whom(it) == value);
+            |value: u64| locked_out.groups.values().any(|it| it.is_told_of() && whom(it) == value);
         let mut clients = group.recent.all().peekable();
         clients.peek().is_some() && clients.all(told)
     }
 
     fn see_verified_again(&mut self, facts: &Facts<'_>) {
         let Some((index, key)) = self.waiting.get(&facts.client).copied() else { return };
-        let group = self.watched.get_mut(index).and_then(|it| it.groups.get_mut(&key));
-        match group {
+        match self.group_mut(index, key) {
             // Another server may let it in all the time.
             Some(group) if group.server() != facts.recorded.server => return,
             Some(group) => {
-                group.counts = super::window::Steps::default();
+                group.counts = Steps::default();
                 group.seen.last = None;
                 group.told = None;
             }
