@@ -198,13 +198,18 @@ pub(crate) fn collect(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 }
 
 /// Asks again and again, for [`WAIT_MAX`].
-pub(crate) fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn wait_for<T>(ask: impl FnMut() -> Option<T>) -> Option<T> {
+    wait_within(WAIT_MAX, ask)
+}
+
+/// The same, for so long.
+pub(crate) fn wait_within<T>(at_most: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let clock = Clock::system();
     loop {
         if let Some(answer) = ask() {
             return Some(answer);
         }
-        if clock.monotonic().since_start() > WAIT_MAX {
+        if clock.monotonic().since_start() > at_most {
             return None;
         }
         std::thread::sleep(PAUSE);

@@ -9,23 +9,14 @@ use gatelog::config::Receiver;
 use gatelog::notify::{Earlier, Figures, Notification, Notifier, Outcome, Proxies, Settled};
 use gatelog::rules::{Alert, Severity, State};
 
+use crate::agent::wait_within;
+
 /// Nothing here takes this long.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
-const PAUSE: Duration = Duration::from_millis(20);
-
 /// Asks again and again, for [`WAIT_MAX`].
-pub(crate) fn wait_for<T>(mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let clock = Clock::system();
-    loop {
-        if let Some(answer) = ask() {
-            return Some(answer);
-        }
-        if clock.monotonic().since_start() > WAIT_MAX {
-            return None;
-        }
-        std::thread::sleep(PAUSE);
-    }
+pub(crate) fn wait_for<T>(ask: impl FnMut() -> Option<T>) -> Option<T> {
+    wait_within(WAIT_MAX, ask)
 }
 
 pub(crate) fn now() -> i64 {
